@@ -1,0 +1,18 @@
+//! Workflow ids and types: kind and resource id, so that one resource has one running workflow.
+
+use domain::id::{AllocationId, NodeId};
+
+/// Type of the entity workflow that owns an allocation.
+pub const ALLOCATION: &str = "Allocation";
+/// Type of the workflow that takes a node into the fleet or checks it again.
+pub const NODE_ENROLLMENT: &str = "NodeEnrollment";
+
+/// `allocation/{alloc_id}`
+pub fn allocation(id: AllocationId) -> String {
+    format!("allocation/{id}")
+}
+
+/// `node/{node_id}`
+pub fn node(id: NodeId) -> String {
+    format!("node/{id}")
+}

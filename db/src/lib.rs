@@ -1,0 +1,24 @@
+//! Every SQL statement of Berth, one file for each family of tables.
+//!
+//! How a family looks (copy `operation` when you add one):
+//!
+//! - free functions that take `&mut PgConnection` first, named for what they do: `insert`, `get`
+//!   (an `Option`), `list`, `lock`, `set_state(from, to)`; the caller opens and commits the
+//!   transaction, which holds only queries;
+//! - SQL in `sqlx::query!` and friends, checked against the schema when it is built;
+//! - a row struct of UUIDs and texts stays private; what leaves is in the words of `domain`;
+//! - absence is `Ok(None)`, never an error; an update that must hit a row says so with
+//!   [`error::one_row`]; a text that `domain` does not know is [`error::Error::Inconsistent`];
+//! - no decision: which state follows which is the caller's, what the schema refuses comes back
+//!   as [`error::Error::Constraint`] with the constraint's name.
+
+pub mod error;
+pub mod id;
+pub mod operation_step;
+pub mod scope;
+
+pub use error::{Error, Result};
+pub use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+/// The migrations under `migrations/`, built into the binary.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

@@ -1,0 +1,9 @@
+//! The rules of Berth, pure: no async, clock, randomness or I/O.
+//!
+//! Everything here can be tested with a table of cases. What the database must also refuse
+//! (transitions, one GPU one allocation) stands here first and is compared with the schema by
+//! a test.
+#![warn(clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
+
+pub mod id;
+pub mod state;
