@@ -1,0 +1,4 @@
+//! One binary for every test that needs the real stack: one link step, one stack, tests in
+//! parallel, each in organizations of its own.
+
+mod tidy;
