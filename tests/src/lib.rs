@@ -1,2 +1,19 @@
 //! Harness of the integration tests: the real stack, tenants on it, and what a test needs to look
 //! at it from outside.
+//!
+//! - [`stack()`] is the stack that all ordinary tests share; they isolate by organization.
+//! - [`Stack::own`] is for a test that kills servers: a whole stack of its own, one at a time.
+//! - With `BERTH_TEST_ENV=<file>` the shared stack is the one described by that `.berth/env`:
+//!   the seam for stacks that somebody else runs (another machine, containers).
+#![expect(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
+
+pub mod api;
+pub mod shell;
+pub mod stack;
+pub mod tenant;
+pub mod wait;
+
+pub use api::{Answer, Api};
+pub use stack::{Stack, stack};
+pub use tenant::Tenant;
+pub use wait::eventually;

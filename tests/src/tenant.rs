@@ -1,0 +1,3 @@
+//! Tenants of a test.
+/// x
+#[derive(Debug)] pub struct Tenant;
