@@ -1,1 +1,4 @@
+//! Everything outside the process except Postgres, one module each.
 
+pub mod settings;
+pub mod telemetry;

@@ -1,0 +1,96 @@
+//! Settings of every role: environment variables, or one TOML file with the same names.
+//!
+//! [`KNOWN`] is the whole list, and the only source of `--help`, of the file's permitted keys and
+//! of the tests that compare installations. The environment beats the file; an empty value counts
+//! as unset. Nothing else in Berth reads the environment of a role.
+
+mod known;
+mod parse;
+mod source;
+
+pub use self::known::{KNOWN, Known, Need, help};
+pub(crate) use self::parse::logging;
+pub use self::source::{CONFIG_FILE, Source, session_path};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+/// A complete and checked configuration. Secrets show as `[REDACTED]` in `Debug`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Postgres as the role `berth_api`.
+    pub database_url: SecretString,
+    /// Postgres as the role `berth_worker`; unset: `database_url`.
+    pub database_worker_url: Option<SecretString>,
+    /// Postgres as the role `berth_owner`; unset: `database_url`.
+    pub database_owner_url: Option<SecretString>,
+    pub redis_url: SecretString,
+    pub nats_url: SecretString,
+    /// `host:port` of Temporal's frontend.
+    pub temporal_address: String,
+    pub temporal_namespace: String,
+    /// Base of the links to workflows that operations carry.
+    pub temporal_ui_url: Option<String>,
+    pub api_listen: SocketAddr,
+    /// A listener of its own for `/metrics` and `/internal/*`.
+    pub internal_listen: Option<SocketAddr>,
+    /// Where a worker serves its `/metrics`.
+    pub worker_metrics_listen: Option<SocketAddr>,
+    /// Private ranges that nodes may live in; empty: every target is denied.
+    pub node_probe_allowed_cidrs: Vec<IpNet>,
+    pub internal_jwks_refresh_token: Option<SecretString>,
+    /// Folder of the local key files, 0700.
+    pub keyring_dir: PathBuf,
+    /// How callers reach the API; links are built from it.
+    pub public_url: Option<String>,
+    pub oidc: Option<Oidc>,
+    pub log_format: LogFormat,
+    /// Directives of `tracing_subscriber::EnvFilter`.
+    pub log_filter: String,
+}
+
+/// The identity provider that people log in at: all three settings, or none.
+#[derive(Debug, Clone)]
+pub struct Oidc {
+    pub issuer_url: String,
+    pub client_id: String,
+    pub client_secret: SecretString,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+/// What is wrong with a configuration, in one line that names the setting and never its value.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("setting {name} is required: {text}")]
+    Missing {
+        name: &'static str,
+        text: &'static str,
+    },
+    #[error("setting {name} is bad: {why}")]
+    Bad { name: &'static str, why: String },
+    #[error("settings file {}: {why}", path.display())]
+    File { path: PathBuf, why: String },
+}
+
+impl Settings {
+    /// Reads the environment and the file that `BERTH_CONFIG_FILE` names, if any.
+    pub fn load() -> Result<Settings, SettingsError> {
+        Settings::from_source(&Source::of_process()?)
+    }
+
+    /// The same from any source.
+    pub fn from_source(source: &Source) -> Result<Settings, SettingsError> {
+        parse::settings(source)
+    }
+}
+
+#[cfg(test)]
+mod tests;

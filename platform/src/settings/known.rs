@@ -1,0 +1,163 @@
+//! The names.
+
+/// One setting that a role understands.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    pub name: &'static str,
+    pub need: Need,
+    pub secret: bool,
+    /// For `--help`: what it is, its shape, what happens when unset.
+    pub text: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    Required,
+    Optional,
+    /// Unset means this value.
+    Default(&'static str),
+    /// Understood and checked, but no role acts on it yet; so `--help` does not show it.
+    Reserved,
+}
+
+use Need::{Default, Optional, Required, Reserved};
+
+const fn plain(name: &'static str, need: Need, text: &'static str) -> Known {
+    Known {
+        name,
+        need,
+        secret: false,
+        text,
+    }
+}
+
+const fn secret(name: &'static str, need: Need, text: &'static str) -> Known {
+    Known {
+        name,
+        need,
+        secret: true,
+        text,
+    }
+}
+
+/// Every setting, in the order of `--help`.
+pub const KNOWN: &[Known] = &[
+    secret(
+        "DATABASE_URL",
+        Required,
+        "PostgreSQL as role berth_api, postgres://…",
+    ),
+    secret(
+        "BERTH_DATABASE_WORKER_URL",
+        Optional,
+        "PostgreSQL as role berth_worker, for workers and relays; unset: DATABASE_URL",
+    ),
+    secret(
+        "BERTH_DATABASE_OWNER_URL",
+        Optional,
+        "PostgreSQL as role berth_owner, for migrations; unset: DATABASE_URL",
+    ),
+    secret("REDIS_URL", Required, "Redis, redis://… or rediss://…"),
+    secret(
+        "NATS_URL",
+        Required,
+        "NATS with JetStream, nats://… or tls://…",
+    ),
+    plain(
+        "TEMPORAL_ADDRESS",
+        Required,
+        "Temporal's frontend, host:port",
+    ),
+    plain("TEMPORAL_NAMESPACE", Default("berth"), "Temporal namespace"),
+    plain(
+        "BERTH_TEMPORAL_UI_URL",
+        Optional,
+        "Temporal's web UI, http(s)://…; unset: operations carry no workflow link",
+    ),
+    plain(
+        "BERTH_API_LISTEN",
+        Default("127.0.0.1:8080"),
+        "address:port that `berth api` serves",
+    ),
+    plain(
+        "BERTH_PUBLIC_URL",
+        Optional,
+        "how callers reach the API, http(s)://…",
+    ),
+    plain(
+        "BERTH_INTERNAL_LISTEN",
+        Optional,
+        "address:port for /metrics and /internal/* alone; unset: they share the API's",
+    ),
+    plain(
+        "BERTH_WORKER_METRICS_LISTEN",
+        Optional,
+        "address:port where a worker or relay serves /metrics; unset: nowhere",
+    ),
+    plain(
+        "NODE_PROBE_ALLOWED_CIDRS",
+        Optional,
+        "comma-separated ranges that nodes may live in; unset: every target is denied",
+    ),
+    plain(
+        "BERTH_KEYRING_DIR",
+        Default("/var/lib/berth/keyring"),
+        "folder of Berth's own key files, mode 0700",
+    ),
+    secret(
+        "INTERNAL_JWKS_REFRESH_TOKEN",
+        Reserved,
+        "bearer token of POST /internal/auth/jwks/refresh; unset: 404",
+    ),
+    plain(
+        "OIDC_ISSUER_URL",
+        Reserved,
+        "OpenID provider, https://…; unset: login routes answer 404",
+    ),
+    plain(
+        "OIDC_CLIENT_ID",
+        Reserved,
+        "Berth's client at that provider",
+    ),
+    secret("OIDC_CLIENT_SECRET", Reserved, "that client's secret"),
+    plain(
+        "BERTH_LOG_FORMAT",
+        Default("text"),
+        "`json` or `text`, on stderr",
+    ),
+    plain(
+        "BERTH_LOG",
+        Default("info"),
+        "log filter, such as `info,worker=debug`",
+    ),
+];
+
+pub(super) fn get(name: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.name == name)
+}
+
+/// The text that the `--help` of every role ends with.
+pub fn help() -> String {
+    let shown = || KNOWN.iter().filter(|known| known.need != Reserved);
+    let width = shown()
+        .map(|known| known.name.len())
+        .max()
+        .unwrap_or_default();
+    let mut text =
+        String::from("Settings (environment, or the TOML file that BERTH_CONFIG_FILE names):\n");
+    for Known {
+        name,
+        need,
+        text: what,
+        ..
+    } in shown()
+    {
+        let need = match need {
+            Required => " [required]".to_owned(),
+            Default(value) => format!(" [default: {value}]"),
+            Optional | Reserved => String::new(),
+        };
+        text.push_str(&format!("  {name:width$}  {what}{need}\n"));
+    }
+    text
+}

@@ -1,0 +1,116 @@
+use secrecy::ExposeSecret;
+
+use super::*;
+
+const GOOD: [(&str, &str); 4] = [
+    (
+        "DATABASE_URL",
+        "postgres://berth_api:hunter2@db.internal:5432/berth",
+    ),
+    ("REDIS_URL", "redis://127.0.0.1:6379"),
+    ("NATS_URL", "nats://127.0.0.1:4222"),
+    ("TEMPORAL_ADDRESS", "127.0.0.1:7233"),
+];
+
+fn with(extra: &[(&'static str, &'static str)]) -> Result<Settings, SettingsError> {
+    Settings::from_source(&Source::of_values(
+        GOOD.into_iter().chain(extra.iter().copied()),
+    ))
+}
+
+#[test]
+fn the_four_required_settings_are_enough() {
+    let settings = with(&[]).unwrap();
+    assert_eq!(settings.temporal_namespace, "berth");
+    assert_eq!(settings.api_listen.to_string(), "127.0.0.1:8080");
+    assert!(settings.node_probe_allowed_cidrs.is_empty());
+    assert!(settings.oidc.is_none());
+}
+
+#[test]
+fn each_required_setting_is_missed_by_name() {
+    for (missing, _) in GOOD {
+        let source = Source::of_values(GOOD.into_iter().filter(|(name, _)| *name != missing));
+        let line = Settings::from_source(&source).unwrap_err().to_string();
+        assert!(line.contains(missing) && !line.contains('\n'), "{line}");
+        let blank = with(&[(missing, "  ")]).unwrap_err().to_string();
+        assert_eq!(blank, line, "blank counts as unset");
+    }
+}
+
+#[test]
+fn each_bad_value_is_named_in_one_line_that_does_not_repeat_it() {
+    for (name, value) in [
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("DATABASE_URL", "postgres:hunter2"),
+        ("BERTH_DATABASE_WORKER_URL", "hunter2"),
+        ("BERTH_DATABASE_OWNER_URL", "hunter2"),
+        ("REDIS_URL", "http://:hunter2@h"),
+        ("NATS_URL", "nats://"),
+        ("TEMPORAL_ADDRESS", "http://host:7233"),
+        ("TEMPORAL_ADDRESS", "host"),
+        ("TEMPORAL_ADDRESS", "host:0"),
+        ("BERTH_TEMPORAL_UI_URL", "ui.internal"),
+        ("BERTH_API_LISTEN", "8080"),
+        ("BERTH_PUBLIC_URL", "ftp://h"),
+        ("BERTH_INTERNAL_LISTEN", "localhost"),
+        ("BERTH_WORKER_METRICS_LISTEN", "127.0.0.1:99999"),
+        ("NODE_PROBE_ALLOWED_CIDRS", "10.0.0.0/8,10.0.0.0/33"),
+        ("OIDC_ISSUER_URL", "issuer"),
+        ("BERTH_LOG_FORMAT", "xml"),
+        ("BERTH_LOG", "info,=="),
+    ] {
+        let line = with(&[(name, value)]).unwrap_err().to_string();
+        assert!(line.contains(name), "{name}: {line}");
+        assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn half_an_openid_client_is_refused() {
+    let line = with(&[
+        ("OIDC_ISSUER_URL", "https://id.example"),
+        ("OIDC_CLIENT_ID", "berth"),
+    ])
+    .unwrap_err()
+    .to_string();
+    assert!(line.contains("OIDC_CLIENT_SECRET"), "{line}");
+}
+
+#[test]
+fn a_file_is_read_by_the_same_names_and_refuses_strange_ones() {
+    let source =
+        Source::of_toml("NODE_PROBE_ALLOWED_CIDRS = [\"10.1.0.0/24\", \"10.2.0.0/24\"]").unwrap();
+    assert_eq!(
+        source.get("NODE_PROBE_ALLOWED_CIDRS"),
+        Some("10.1.0.0/24,10.2.0.0/24")
+    );
+    let strange = Source::of_toml("DATABASE_URI = 'x'")
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(strange, "unknown setting DATABASE_URI");
+    let broken = Source::of_toml("REDIS_URL = 'r'\nDATABASE_URL = hunter2")
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(broken, "not TOML in line 2");
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let settings = with(&[]).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert!(settings.database_url.expose_secret().contains("hunter2"));
+}
+
+#[test]
+fn help_names_every_setting_that_a_role_acts_on() {
+    let help = help();
+    for known in KNOWN {
+        assert_eq!(
+            help.contains(known.name),
+            known.need != known::Need::Reserved,
+            "{}",
+            known.name
+        );
+    }
+}
