@@ -163,7 +163,8 @@ create view allocation_machines with (security_barrier) as
   from allocation_nodes an join nodes n on n.id = an.node_id
   where an.org_id = berth_org() or berth_platform();
 create view allocation_devices with (security_barrier) as
-  select ag.allocation_id, ag.org_id, ag.attempt, ag.released_at, g.gpu_index, g.uuid, g.model
+  select ag.allocation_id, ag.org_id, ag.attempt, ag.released_at,
+         g.id as gpu_id, g.node_id, g.gpu_index, g.uuid, g.model
   from allocation_gpus ag join gpus g on g.id = ag.gpu_id
   where ag.org_id = berth_org() or berth_platform();
 

@@ -12,10 +12,15 @@
 //! - no decision: which state follows which is the caller's, what the schema refuses comes back
 //!   as [`error::Error::Constraint`] with the constraint's name.
 
+pub mod allocation;
 pub mod error;
+pub mod event;
 pub mod id;
+pub mod node;
+pub mod operation;
 pub mod operation_step;
 pub mod scope;
+pub mod stats;
 
 pub use error::{Error, Result};
 pub use sqlx::{PgConnection, PgPool, Postgres, Transaction};

@@ -6,4 +6,6 @@
 #![warn(clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
 pub mod id;
+pub mod label;
+pub mod operation;
 pub mod state;
