@@ -1,0 +1,58 @@
+//! The `berth` command: every role of the control plane, the local stack, and the verbs of people
+//! and operators.
+//!
+//! Exit codes: 0 ok, 1 failed, 2 usage, 3 authentication, 4 not found, 124 a wait timed out.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line speaks through these"
+)]
+
+mod exit;
+mod role;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Failure;
+
+/// Berth, a GPU-cloud control plane.
+#[derive(Parser)]
+#[command(
+    name = "berth",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bring the database's schema up to date, then end
+    #[command(after_help = platform::settings::help())]
+    Migrate,
+    /// Look at the settings of this process
+    #[command(subcommand)]
+    Config(role::config::Config),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    exit::report(run(cli.command))
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Migrate => role::migrate::run(),
+        Command::Config(config) => role::config::run(&config),
+    }
+}
