@@ -20,7 +20,6 @@ create table allocations (
   release_reason        text        constraint allocations_release_reason_known check (release_reason in
                           ('user_request', 'cancelled', 'lease_expired', 'operator')),
   attempts              integer     not null default 0,
-  event_seq             bigint      not null default 0,
   version               bigint      not null default 1,
   created_at            timestamptz not null default clock_timestamp(),
   updated_at            timestamptz not null default clock_timestamp(),
@@ -40,7 +39,6 @@ comment on column allocations.queue_timeout_seconds is 'How long it may wait in 
 comment on column allocations.queued_at is 'When it joined the queue, which is its place in it; kept when it comes back from a bad node.';
 comment on column allocations.release_requested_at is 'The wish to end it, and the instant at which its usage ends.';
 comment on column allocations.attempts is 'How many nodes were tried; three at most.';
-comment on column allocations.event_seq is 'Number of its last event; the next one takes the next number.';
 call protect_tenant_rows('allocations');
 
 create table allocation_ssh_keys (
@@ -151,9 +149,7 @@ call protect_tenant_rows('usage_intervals');
 create trigger guard_state before update of state on allocations for each row execute function guard_state();
 create trigger guard_state before update of state on operations for each row execute function guard_state();
 create trigger guard_state before update of state on operation_steps for each row execute function guard_state();
--- Counting an event is not a change that a client's If-Match should trip over.
-create trigger bump_version before update on allocations for each row
-  when (old.event_seq = new.event_seq or old.state <> new.state) execute function bump_version();
+create trigger bump_version before update on allocations for each row execute function bump_version();
 create trigger bump_version before update on operations for each row execute function bump_version();
 
 -- A tenant's own machines, without a door to the rest of the machine room.

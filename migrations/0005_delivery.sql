@@ -56,6 +56,14 @@ comment on table outbox_events is 'Facts for the event stream: ids and states, n
 comment on column outbox_events.seq is 'Number within the aggregate, without gaps.';
 call protect_tenant_rows('outbox_events');
 
+create table event_sequences (
+  aggregate_id uuid   constraint event_sequences_pkey primary key,
+  org_id       uuid,
+  seq          bigint not null constraint event_sequences_positive check (seq > 0)
+);
+comment on table event_sequences is 'The number of each aggregate''s last event; the next event takes the next number.';
+call protect_tenant_rows('event_sequences');
+
 create table workflow_intents (
   id            uuid        not null,
   created_at    timestamptz not null,
@@ -130,9 +138,10 @@ grant select, insert, update on policy_values to berth_api;
 grant select, insert on outbox_events, audit_logs to berth_api;
 grant select, insert, update on workflow_intents, dead_letters to berth_api;
 grant update on outbox_events to berth_api;
+grant select, insert, update on event_sequences to berth_api, berth_worker;
 grant select, delete on idempotency_keys to berth_worker;
 grant select, insert, update on outbox_events, workflow_intents, dead_letters to berth_worker;
 grant select, insert on audit_logs to berth_worker;
 grant select on policy_values to berth_worker;
-grant select, insert, update, delete on idempotency_keys, policy_values, outbox_events, workflow_intents, dead_letters to berth_admin;
+grant select, insert, update, delete on idempotency_keys, policy_values, outbox_events, event_sequences, workflow_intents, dead_letters to berth_admin;
 grant select, insert on audit_logs to berth_admin;

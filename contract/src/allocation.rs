@@ -1,6 +1,7 @@
 //! Steps of an allocation that live in the database; queue `provisioning`.
 
 use domain::id::{AllocationId, OperationId, OrgId, ProjectId};
+pub use domain::reason::ReleaseReason;
 use domain::state::AllocationState;
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
@@ -57,16 +58,6 @@ pub struct StepInput {
     pub allocation_id: AllocationId,
     pub attempt: u32,
     pub operation_id: Option<OperationId>,
-}
-
-/// Why an allocation is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReleaseReason {
-    UserRequest,
-    Cancelled,
-    LeaseExpired,
-    Operator,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

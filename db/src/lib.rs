@@ -13,12 +13,16 @@
 //!   as [`error::Error::Constraint`] with the constraint's name.
 
 pub mod allocation;
+pub mod dead_letter;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod intent;
 pub mod node;
 pub mod operation;
 pub mod operation_step;
+pub mod outbox;
+pub mod policy;
 pub mod scope;
 pub mod stats;
 

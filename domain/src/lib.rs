@@ -5,7 +5,10 @@
 //! a test.
 #![warn(clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
+pub mod event;
 pub mod id;
 pub mod label;
 pub mod operation;
+pub mod policy;
+pub mod reason;
 pub mod state;

@@ -1,0 +1,172 @@
+//! Hands intents to Temporal: by the API right after its commit, by the relay for as long as it
+//! takes. Delivering twice has the effect of once.
+
+use contract::allocation::AllocationInput;
+use contract::node::NodeInput;
+use contract::{attribute, queue, workflow_id};
+use db::intent::{Intent, IntentKind};
+use domain::id::{AllocationId, NodeId};
+use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
+use temporalio_client::tonic::{Code, Status};
+use temporalio_client::{
+    Client, UntypedSignal, UntypedWorkflow, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    WorkflowSignalOptions, WorkflowStartOptions,
+};
+use temporalio_common::data_converters::{PayloadConverter, RawValue, TemporalSerializable};
+use temporalio_common::search_attributes::SearchAttributes;
+use temporalio_common::{HasWorkflowDefinition, SignalDefinition};
+
+/// Why an intent did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum IntentError {
+    /// Temporal cannot be asked now; nobody's fault, ask again.
+    #[error("temporal is away: {0}")]
+    Unavailable(String),
+    /// The workflow has ended and does not run again: who waits for it waits in vain.
+    #[error("the workflow has ended")]
+    Closed,
+    /// There is no such workflow, or Temporal refuses the intent as it is.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// Delivers one intent. Success means that the workflow runs and is going to look at its row.
+pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError> {
+    match intent.workflow_type.as_str() {
+        workflow_id::ALLOCATION => {
+            let allocation_id = AllocationId::from_uuid(intent.resource_id);
+            let target = Target {
+                intent,
+                subject: (attribute::ALLOCATION, allocation_id.to_string()),
+                // An allocation lives once.
+                reuse: WorkflowIdReusePolicy::RejectDuplicate,
+                workflow: UntypedWorkflow::new(workflow_id::ALLOCATION),
+                wake: || (UntypedSignal::new("wake"), RawValue::empty()),
+                input: raw(&AllocationInput { allocation_id }),
+            };
+            match intent.kind {
+                IntentKind::Start => target.start(client).await,
+                IntentKind::Wake => target.wake(client).await,
+            }
+        }
+        workflow_id::NODE_ENROLLMENT => {
+            let node_id = NodeId::from_uuid(intent.resource_id);
+            let target = Target {
+                intent,
+                subject: (attribute::NODE, node_id.to_string()),
+                // A node is checked again and again.
+                reuse: WorkflowIdReusePolicy::AllowDuplicate,
+                workflow: UntypedWorkflow::new(workflow_id::NODE_ENROLLMENT),
+                wake: || (UntypedSignal::new("wake"), RawValue::empty()),
+                input: raw(&NodeInput { node_id }),
+            };
+            // A run that is about to end must see the operation too, so a start wakes as well.
+            target.wake(client).await
+        }
+        other => Err(IntentError::Refused(format!(
+            "there is no workflow {other}"
+        ))),
+    }
+}
+
+/// Where an intent goes, with all that a run of it needs.
+struct Target<'a, W: HasWorkflowDefinition, S: SignalDefinition> {
+    intent: &'a Intent,
+    subject: (&'static str, String),
+    reuse: WorkflowIdReusePolicy,
+    workflow: W,
+    wake: fn() -> (S, S::Input),
+    input: W::Input,
+}
+
+impl<W, S> Target<'_, W, S>
+where
+    W: HasWorkflowDefinition,
+    W::Input: Send,
+    S: SignalDefinition<Workflow = W::Run>,
+    S::Input: Send,
+{
+    async fn start(self, client: &Client) -> Result<(), IntentError> {
+        let options = self.options();
+        match client
+            .start_workflow(self.workflow, self.input, options)
+            .await
+        {
+            // Running or long done: the start was delivered before.
+            Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
+            Err(error) => Err(start_error(error)),
+        }
+    }
+
+    async fn wake(self, client: &Client) -> Result<(), IntentError> {
+        let signal = WorkflowSignalOptions::builder()
+            .request_id(self.intent.id.uuid().to_string())
+            .build();
+        let (wake, nothing) = (self.wake)();
+        match client
+            .get_workflow_handle::<W>(&self.intent.workflow_id)
+            .signal(wake, nothing, signal)
+            .await
+        {
+            Ok(()) => return Ok(()),
+            Err(WorkflowInteractionError::NotFound(_)) => {}
+            Err(WorkflowInteractionError::Rpc(status)) => return Err(status_error(&status)),
+            Err(error) => return Err(IntentError::Refused(error.to_string())),
+        }
+        let (options, (wake, nothing)) = (self.options(), (self.wake)());
+        match client
+            .signal_with_start_workflow(self.workflow, self.input, wake, nothing, options)
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(WorkflowStartError::AlreadyStarted { .. }) => Err(IntentError::Closed),
+            Err(error) => Err(start_error(error)),
+        }
+    }
+
+    fn options(&self) -> WorkflowStartOptions {
+        let ids = [
+            Some(self.subject.clone()),
+            Some((attribute::KIND, self.intent.workflow_type.clone())),
+            self.intent
+                .org_id
+                .map(|id| (attribute::ORG, id.to_string())),
+            self.intent
+                .operation_id
+                .map(|id| (attribute::OPERATION, id.to_string())),
+        ];
+        let updates = ids
+            .into_iter()
+            .flatten()
+            .map(|(name, id)| attribute::keyword(name).value_set(id));
+        WorkflowStartOptions::new(queue::PROVISIONING, &self.intent.workflow_id)
+            .id_reuse_policy(self.reuse)
+            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+            .search_attributes(SearchAttributes::new(updates))
+            .build()
+    }
+}
+
+fn start_error(error: WorkflowStartError) -> IntentError {
+    match error {
+        WorkflowStartError::Rpc(status) => status_error(&status),
+        other => IntentError::Refused(other.to_string()),
+    }
+}
+
+/// Whether to ask again or to give up. `NotFound` here is a namespace that is not there yet.
+fn status_error(status: &Status) -> IntentError {
+    let text = format!("{:?}: {}", status.code(), status.message());
+    match status.code() {
+        Code::InvalidArgument
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::DataLoss => IntentError::Refused(text),
+        _ => IntentError::Unavailable(text),
+    }
+}
+
+fn raw<T: TemporalSerializable + 'static>(value: &T) -> RawValue {
+    RawValue::from_value(value, &PayloadConverter::default())
+}

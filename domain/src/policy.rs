@@ -1,0 +1,150 @@
+//! Settings that operators change while Berth runs: one table of keys, units, bounds and defaults.
+//!
+//! A row in `policy_values` overrides a default; project beats organization beats platform.
+
+use serde_json::Value;
+use strum::IntoStaticStr;
+
+use crate::id::{OrgId, ProjectId};
+
+/// What a policy's number counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Unit {
+    Seconds,
+    Count,
+}
+
+/// One setting. Values are whole numbers, `min <= value <= max`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub key: &'static str,
+    pub unit: Unit,
+    pub min: i64,
+    pub max: i64,
+    pub default: i64,
+    pub text: &'static str,
+}
+
+/// Whose value is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Platform,
+    Organization(OrgId),
+    Project(OrgId, ProjectId),
+}
+
+/// Why a value is not one for this policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    #[error("the value is not a whole number")]
+    Type,
+    #[error("the value is not between {min} and {max}")]
+    Bounds { min: i64, max: i64 },
+}
+
+impl Policy {
+    /// Reads a value as it is stored and sent: a whole number within bounds.
+    pub fn parse(&self, value: &Value) -> Result<i64, PolicyError> {
+        let number = value.as_i64().ok_or(PolicyError::Type)?;
+        if (self.min..=self.max).contains(&number) {
+            Ok(number)
+        } else {
+            Err(PolicyError::Bounds {
+                min: self.min,
+                max: self.max,
+            })
+        }
+    }
+}
+
+/// The policy with that key.
+pub fn find(key: &str) -> Option<&'static Policy> {
+    ALL.iter().copied().find(|policy| policy.key == key)
+}
+
+macro_rules! policies {
+    ($($name:ident = $key:literal, $unit:ident $min:literal..=$max:literal, default $default:literal, $text:literal;)+) => {
+        $(#[doc = $text] pub static $name: Policy = Policy {
+            key: $key, unit: Unit::$unit, min: $min, max: $max, default: $default, text: $text,
+        };)+
+
+        /// Every policy there is.
+        pub static ALL: &[&Policy] = &[$(&$name),+];
+    };
+}
+
+policies! {
+    QUEUE_TIMEOUT = "allocation.queue_timeout_seconds", Seconds 0..=604_800, default 3_600,
+        "How long an allocation waits for capacity when its request does not say; 0: fail at once.";
+    LEASE = "allocation.lease_seconds", Seconds 1..=31_536_000, default 86_400,
+        "Length of a lease when the request does not say.";
+    LEASE_MAX = "allocation.lease_max_seconds", Seconds 1..=31_536_000, default 2_592_000,
+        "Longest time from now to a lease's end, at creation and after an extension.";
+    GPUS_MAX = "allocation.gpus_max", Count 0..=100_000, default 64,
+        "GPUs that the live allocations of one project may ask for together.";
+    NODE_ATTEMPTS = "allocation.node_attempts", Count 1..=10, default 3,
+        "Nodes that are tried before an allocation fails.";
+    PROBE_TIMEOUT = "node.probe_timeout_seconds", Seconds 1..=600, default 60,
+        "How long one probe of a node may take.";
+    ACCESS_TIMEOUT = "node.access_timeout_seconds", Seconds 1..=600, default 60,
+        "How long one try to set up or remove access on a node may take.";
+    STEP_RETRY = "node.step_retry_seconds", Seconds 1..=3_600, default 120,
+        "How long a step on a node is tried again before another node is taken.";
+    RELEASE_RETRY = "allocation.release_retry_seconds", Seconds 1..=86_400, default 900,
+        "How long removal from a node is tried again before it counts as failed.";
+    OPERATION_DEADLINE = "operation.deadline_seconds", Seconds 1..=604_800, default 1_800,
+        "Time after which an open operation counts as stuck; waiting in the queue comes on top.";
+    RELAY_ATTEMPTS = "relay.attempts_max", Count 1..=1_000, default 10,
+        "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
+    RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,
+        "Longest pause between two tries to deliver an event or intent that is refused.";
+    CERTIFICATE_TTL = "ssh.certificate_ttl_max_seconds", Seconds 60..=86_400, default 3_600,
+        "Longest life of a tenant's SSH certificate.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn table_is_sound() {
+        let mut seen = std::collections::BTreeSet::new();
+        for policy in ALL {
+            assert!(seen.insert(policy.key), "{} twice", policy.key);
+            assert_eq!(
+                policy.parse(&json!(policy.default)),
+                Ok(policy.default),
+                "{}",
+                policy.key
+            );
+            assert_eq!(find(policy.key), Some(*policy));
+            if policy.unit == Unit::Seconds {
+                assert!(
+                    policy.key.ends_with("_seconds"),
+                    "{} hides its unit",
+                    policy.key
+                );
+            }
+        }
+        assert_eq!(find("no.such"), None);
+    }
+
+    #[test]
+    fn bounds_and_type() {
+        let bounds = PolicyError::Bounds { min: 1, max: 10 };
+        for (value, expected) in [
+            (json!(1), Ok(1)),
+            (json!(10), Ok(10)),
+            (json!(0), Err(bounds)),
+            (json!(11), Err(bounds)),
+            (json!("3"), Err(PolicyError::Type)),
+            (json!(3.5), Err(PolicyError::Type)),
+            (json!(null), Err(PolicyError::Type)),
+            (json!(true), Err(PolicyError::Type)),
+        ] {
+            assert_eq!(NODE_ATTEMPTS.parse(&value), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The client of the Temporal server. Everybody who talks to it connects here, so that all use the
+//! same data converter.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, RetryOptions};
+use temporalio_common::data_converters::DataConverter;
+use url::Url;
+
+use crate::settings::Settings;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a call is repeated inside the client; beyond it the caller decides.
+const CALL_RETRY: Duration = Duration::from_secs(2);
+
+/// Connects once; repeating it is the caller's business. `role` names this process in the
+/// server's task lists.
+pub async fn connect(settings: &Settings, role: &str) -> anyhow::Result<Client> {
+    let target = target(&settings.temporal_address)?;
+    let options = ConnectionOptions::new(target)
+        .identity(format!("{role}@{}", std::process::id()))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .retry_options(
+            RetryOptions::builder()
+                .max_elapsed_time(Some(CALL_RETRY))
+                .build(),
+        )
+        .build();
+    let connection = Connection::connect(options)
+        .await
+        .with_context(|| format!("connect to Temporal at {}", settings.temporal_address))?;
+    let mut options = ClientOptions::new(settings.temporal_namespace.clone()).build();
+    options.data_converter = data_converter();
+    Ok(Client::new(connection, options)?)
+}
+
+/// How payloads are written and read: the same for clients, workers and replays.
+pub fn data_converter() -> DataConverter {
+    DataConverter::default()
+}
+
+fn target(address: &str) -> anyhow::Result<Url> {
+    let text = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    };
+    Url::from_str(&text).with_context(|| format!("{address} is not a Temporal address"))
+}
