@@ -27,32 +27,19 @@ pub async fn by_state(conn: &mut PgConnection) -> Result<Vec<StateCount>> {
     Ok(rows)
 }
 
-/// What waits to be delivered.
-#[derive(Debug, Clone)]
-pub struct Backlog {
-    pub events_pending: i64,
-    pub events_oldest_age_seconds: f64,
-    pub intents_pending: i64,
-    pub intents_oldest_age_seconds: f64,
+/// What calls for an operator.
+#[derive(Debug, Clone, Copy)]
+pub struct Attention {
     pub dead_letters_open: i64,
     pub operations_stuck: i64,
 }
 
-pub async fn backlog(conn: &mut PgConnection) -> Result<Backlog> {
+pub async fn attention(conn: &mut PgConnection) -> Result<Attention> {
     let row = sqlx::query_as!(
-        Backlog,
-        r#"select e.pending as "events_pending!", e.age as "events_oldest_age_seconds!",
-                  i.pending as "intents_pending!", i.age as "intents_oldest_age_seconds!",
-                  (select count(*) from dead_letters where replayed_at is null) as "dead_letters_open!",
+        Attention,
+        r#"select (select count(*) from dead_letters where replayed_at is null) as "dead_letters_open!",
                   (select count(*) from operations
-                   where state in ('pending', 'running') and deadline_at < clock_timestamp()) as "operations_stuck!"
-           from
-             (select count(*) as pending,
-                     coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age
-              from outbox_events where published_at is null and dead_at is null) e,
-             (select count(*) as pending,
-                     coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age
-              from workflow_intents where delivered_at is null and dead_at is null) i"#,
+                   where state in ('pending', 'running') and deadline_at < clock_timestamp()) as "operations_stuck!""#,
     )
     .fetch_one(conn)
     .await?;

@@ -4,6 +4,7 @@
 mod create;
 mod read;
 mod usage;
+mod wish;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,9 @@ use domain::state::AllocationState;
 use time::OffsetDateTime;
 
 pub use create::{NewAllocation, insert, known_ssh_keys, set_ssh_keys};
-pub use read::{Filter, devices, get, list, lock, machines, ssh_keys, update};
+pub use read::{Filter, devices, get, list, lock, machines, ssh_keys, stuck, update};
 pub use usage::usage_intervals;
+pub use wish::request_release;
 
 /// One allocation as its row says.
 #[derive(Debug, Clone)]

@@ -272,3 +272,22 @@ pub async fn devices(
         })
         .collect())
 }
+
+/// Which of these allocations have an operation that is open past its deadline.
+pub async fn stuck(
+    conn: &mut PgConnection,
+    org: OrgId,
+    allocations: &[AllocationId],
+) -> Result<Vec<AllocationId>> {
+    let ids: Vec<Uuid> = allocations.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_scalar!(
+        "select distinct resource_id from operations
+         where resource_id = any($1) and org_id = $2
+           and state in ('pending', 'running') and deadline_at < clock_timestamp()",
+        &ids,
+        org.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(AllocationId::from_uuid).collect())
+}

@@ -1,0 +1,25 @@
+//! The wish to end an allocation. Writing it down changes no state: the workflow does that.
+
+use domain::id::AllocationId;
+use domain::reason::ReleaseReason;
+use sqlx::PgConnection;
+
+use crate::error::Result;
+
+/// Notes the wish and its instant, at which usage ends; once, a later wish changes nothing. `false`:
+/// there was a wish before, or the allocation has ended.
+pub async fn request_release(
+    conn: &mut PgConnection,
+    id: AllocationId,
+    reason: ReleaseReason,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update allocations set release_requested_at = clock_timestamp(), release_reason = $2
+         where id = $1 and release_requested_at is null and state not in ('released', 'failed')",
+        id.uuid(),
+        reason.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
