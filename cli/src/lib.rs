@@ -11,6 +11,7 @@
 
 mod exit;
 mod role;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,10 @@ enum Command {
     /// Look at the settings of this process
     #[command(subcommand)]
     Config(role::config::Config),
+    /// Make simulated GPU nodes; part of the local stack, must be root
+    NodeHost(sim::host::HostArgs),
+    /// Hold one simulated GPU node; part of the local stack
+    NodeTether(sim::tether::TetherArgs),
 }
 
 /// Runs the command line of this process.
@@ -54,5 +59,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Migrate => role::migrate::run(),
         Command::Config(config) => role::config::run(&config),
+        Command::NodeHost(args) => sim::host(args),
+        Command::NodeTether(args) => sim::tether(args),
     }
 }
