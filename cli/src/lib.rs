@@ -9,13 +9,14 @@
     reason = "a command line speaks through these"
 )]
 
+mod client;
 mod exit;
 mod role;
-mod sim;
+mod verbs;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit::Failure;
 
@@ -29,7 +30,15 @@ use crate::exit::Failure;
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    invocation: Invocation,
+}
+
+#[derive(Subcommand)]
+enum Invocation {
+    #[command(flatten)]
+    Here(Command),
+    #[command(flatten)]
+    Verb(Box<verbs::Command>),
 }
 
 #[derive(Subcommand)]
@@ -40,10 +49,6 @@ enum Command {
     /// Look at the settings of this process
     #[command(subcommand)]
     Config(role::config::Config),
-    /// Make simulated GPU nodes; part of the local stack, must be root
-    NodeHost(sim::host::HostArgs),
-    /// Hold one simulated GPU node; part of the local stack
-    NodeTether(sim::tether::TetherArgs),
 }
 
 /// Runs the command line of this process.
@@ -52,14 +57,15 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
-    exit::report(run(cli.command))
+    match cli.invocation {
+        Invocation::Here(command) => exit::report(run(command)),
+        Invocation::Verb(command) => verbs::main(*command, Cli::command()),
+    }
 }
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Migrate => role::migrate::run(),
         Command::Config(config) => role::config::run(&config),
-        Command::NodeHost(args) => sim::host(args),
-        Command::NodeTether(args) => sim::tether(args),
     }
 }

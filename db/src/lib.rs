@@ -14,7 +14,6 @@
 
 pub mod allocation;
 pub mod dead_letter;
-pub mod diagram;
 pub mod error;
 pub mod event;
 pub mod id;

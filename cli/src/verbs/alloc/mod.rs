@@ -1,0 +1,48 @@
+//! `berth alloc`: from the wish for GPUs to the last key removed.
+
+mod create;
+mod events;
+mod extend;
+mod get;
+mod list;
+mod release;
+mod ssh;
+pub(crate) mod view;
+
+use clap::Subcommand;
+
+use super::exit::Result;
+use super::group::Run;
+use super::session::Session;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Ask for GPUs
+    Create(create::Args),
+    /// Show one allocation: its state, its machines, how to log in
+    Get(get::Args),
+    /// Show the organization's allocations
+    List(list::Args),
+    /// Move the end of the lease
+    Extend(extend::Args),
+    /// Give an allocation back: access is removed and proved removed, the GPUs are free again
+    Release(release::Args),
+    /// Log in with the system's `ssh`, the machine's pinned host key checked
+    Ssh(ssh::Args),
+    /// Show what happened to an allocation, oldest first
+    Events(events::Args),
+}
+
+impl Run for Verb {
+    async fn run(self, session: &mut Session<'_>) -> Result {
+        match self {
+            Self::Create(args) => create::run(args, session).await,
+            Self::Get(args) => get::run(args, session).await,
+            Self::List(args) => list::run(args, session).await,
+            Self::Extend(args) => extend::run(args, session).await,
+            Self::Release(args) => release::run(args, session).await,
+            Self::Ssh(args) => ssh::run(args, session).await,
+            Self::Events(args) => events::run(args, session).await,
+        }
+    }
+}

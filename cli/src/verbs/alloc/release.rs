@@ -1,0 +1,23 @@
+//! `berth alloc release`
+
+use super::view::Allocation;
+use crate::client::Call;
+use crate::verbs::exit::Result;
+use crate::verbs::id;
+use crate::verbs::session::Session;
+use crate::verbs::wait::{WaitArgs, conclude};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(value_name = "ALLOCATION", value_parser = id::allocation)]
+    id: String,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+pub(super) async fn run(args: Args, session: &mut Session<'_>) -> Result {
+    let accepted = session
+        .send(&Call::delete(&format!("allocations/{}", args.id)))
+        .await?;
+    conclude::<Allocation>(session, &accepted, &args.wait, "allocations").await
+}

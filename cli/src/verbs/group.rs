@@ -1,0 +1,144 @@
+//! What every group of verbs has in common: where the API is, which key is used, how the answer
+//! is written.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::console::Console;
+use super::exit::{self, Failure};
+use super::session::Session;
+use crate::client::settings::ENV_FILE;
+use crate::client::{Client, EnvFile, Key, Settings, SettingsError};
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Table,
+    Json,
+}
+
+/// One thing that can be done.
+pub(crate) trait Run {
+    async fn run(self, session: &mut Session<'_>) -> exit::Result;
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// Address of the API [default: as `.berth/env` says]
+    #[arg(long, global = true, value_name = "URL", env = "BERTH_API_URL")]
+    #[arg(help_heading = "Connection", hide_env_values = true)]
+    api_url: Option<String>,
+    /// File with what neither flags nor the environment say, as `berth up` writes it
+    #[arg(long, global = true, value_name = "FILE", default_value = ENV_FILE)]
+    #[arg(help_heading = "Connection")]
+    env_file: PathBuf,
+    /// A table for people, or the server's own answer as it came
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// Verbs of an organization's members.
+#[derive(Debug, Args)]
+pub(crate) struct Tenant<V: Subcommand> {
+    #[command(subcommand)]
+    verb: V,
+    #[command(flatten)]
+    connection: Connection,
+    /// Key to call with; prefer the environment or the file, which other users cannot see
+    #[arg(long, global = true, value_name = "KEY", env = "BERTH_API_KEY")]
+    #[arg(help_heading = "Connection", hide_env_values = true)]
+    api_key: Option<Key>,
+}
+
+/// Verbs of those who run the installation.
+#[derive(Debug, Args)]
+pub(crate) struct Operator<V: Subcommand> {
+    #[command(subcommand)]
+    verb: V,
+    #[command(flatten)]
+    connection: Connection,
+    /// Key to call with; prefer the environment or the file, which other users cannot see
+    #[arg(long, global = true, value_name = "KEY", env = "BERTH_ADMIN_KEY")]
+    #[arg(help_heading = "Connection", hide_env_values = true)]
+    admin_key: Option<Key>,
+}
+
+impl<V: Subcommand + Run> Tenant<V> {
+    pub(crate) async fn run(self, console: &mut Console) -> exit::Result {
+        let mut session = self.connection.open(console, self.api_key, &API_KEY)?;
+        self.verb.run(&mut session).await
+    }
+}
+
+impl<V: Subcommand + Run> Operator<V> {
+    pub(crate) async fn run(self, console: &mut Console) -> exit::Result {
+        let mut session = self.connection.open(console, self.admin_key, &ADMIN_KEY)?;
+        self.verb.run(&mut session).await
+    }
+}
+
+/// A setting that has a flag and a variable.
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) flag: &'static str,
+    pub(crate) secret: bool,
+}
+
+const API_URL: Setting = Setting {
+    name: "BERTH_API_URL",
+    flag: "--api-url",
+    secret: false,
+};
+const API_KEY: Setting = Setting {
+    name: "BERTH_API_KEY",
+    flag: "--api-key",
+    secret: true,
+};
+const ADMIN_KEY: Setting = Setting {
+    name: "BERTH_ADMIN_KEY",
+    flag: "--admin-key",
+    secret: true,
+};
+
+impl Setting {
+    /// The value given by flag or environment, else the file's.
+    pub(crate) fn resolve(
+        &self,
+        given: Option<String>,
+        file: &EnvFile,
+    ) -> Result<String, SettingsError> {
+        given
+            .filter(|value| !value.is_empty())
+            .or_else(|| file.get(self.name).map(ToOwned::to_owned))
+            .ok_or(SettingsError::Missing {
+                name: self.name,
+                flag: self.flag,
+                secret: self.secret,
+            })
+    }
+}
+
+impl Connection {
+    fn open<'a>(
+        self,
+        console: &'a mut Console,
+        key: Option<Key>,
+        key_setting: &Setting,
+    ) -> Result<Session<'a>, Failure> {
+        let file = EnvFile::read(&self.env_file)?;
+        let url = API_URL.resolve(self.api_url, &file)?;
+        let key = match key.filter(|key| !key.is_empty()) {
+            Some(key) => key,
+            None => Key::new(key_setting.resolve(None, &file)?),
+        };
+        let client = Client::new(&Settings::new(&url, Some(key))?)?;
+        Ok(Session {
+            client,
+            console,
+            format: self.output,
+            file,
+        })
+    }
+}

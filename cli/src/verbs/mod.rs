@@ -1,0 +1,114 @@
+//! What people and operators ask of a running installation, one module for each kind of thing.
+//!
+//! Data goes to stdout and talk to stderr. `-o json` gives the server's answer as it came.
+//! Every verb ends with one of the codes of [`Exit`].
+
+mod alloc;
+mod api_key;
+mod console;
+mod dlq;
+mod exit;
+mod group;
+mod id;
+mod list;
+mod node;
+mod op;
+mod policy;
+pub(crate) mod progress;
+mod project;
+mod session;
+mod ssh_key;
+mod table;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use clap_complete::Shell;
+use serde_json::Value;
+
+pub(crate) use self::console::Console;
+pub(crate) use self::exit::Exit;
+use self::group::{Operator, Tenant};
+
+/// Verbs that talk to the API, and the completions of all.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lease GPUs, look at leases, log in, give back
+    Alloc(Tenant<alloc::Verb>),
+    /// Follow or cancel work that takes its time
+    Op(Tenant<op::Verb>),
+    /// Projects of the organization
+    Project(Tenant<project::Verb>),
+    /// Public keys that may log in to allocations
+    SshKey(Tenant<ssh_key::Verb>),
+    /// Keys that programs call the API with
+    ApiKey(Tenant<api_key::Verb>),
+    /// Machines (operators)
+    Node(Operator<node::Verb>),
+    /// Settings that operators change while everything runs
+    Policy(Operator<policy::Verb>),
+    /// What could not be delivered, until somebody sends it again (operators)
+    Dlq(Operator<dlq::Verb>),
+    /// Print the completions of a shell
+    #[command(after_help = "For bash: source <(berth completions bash)")]
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// Carries out one verb on a runtime of its own. `root` is the whole command line.
+pub(crate) fn main(command: Command, root: clap::Command) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(run(command, root)),
+        Err(error) => {
+            Console::system().talk(&format!("berth: cannot start the runtime: {error}"));
+            Exit::Failed.into()
+        }
+    }
+}
+
+/// Carries out one verb and says how the process should end.
+pub(crate) async fn run(command: Command, root: clap::Command) -> ExitCode {
+    run_on(command, root, &mut Console::system()).await.into()
+}
+
+async fn run_on(command: Command, root: clap::Command, console: &mut Console) -> Exit {
+    let result = match command {
+        Command::Alloc(group) => group.run(console).await,
+        Command::Op(group) => group.run(console).await,
+        Command::Project(group) => group.run(console).await,
+        Command::SshKey(group) => group.run(console).await,
+        Command::ApiKey(group) => group.run(console).await,
+        Command::Node(group) => group.run(console).await,
+        Command::Policy(group) => group.run(console).await,
+        Command::Dlq(group) => group.run(console).await,
+        Command::Completions { shell } => completions(shell, root, console),
+    };
+    result.unwrap_or_else(|failure| {
+        console.complain(&failure);
+        failure.exit()
+    })
+}
+
+fn completions(shell: Shell, mut root: clap::Command, console: &mut Console) -> exit::Result {
+    let name = root.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut root, name, &mut script);
+    console.data(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Ok)
+}
+
+/// A request's body: the fields that have a value.
+fn body<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let given = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect())
+}

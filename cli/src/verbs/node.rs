@@ -1,0 +1,181 @@
+//! `berth node`: machines, for operators.
+
+use clap::Subcommand;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::exit::Result;
+use super::group::Run;
+use super::list::{Page, PageArgs, Row};
+use super::session::Session;
+use super::table::{Cell, Show, Table};
+use super::wait::{KeyArgs, WaitArgs, conclude};
+use super::{body, id};
+use crate::client::Call;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Enroll a machine: it is probed, and takes allocations once it is as it should be
+    Create(CreateArgs),
+    /// Show one machine
+    Get {
+        #[arg(value_name = "NODE", value_parser = id::node)]
+        id: String,
+    },
+    /// Show all machines
+    List(PageArgs),
+    /// Look at a machine again: can it be reached, are its GPUs there
+    Probe {
+        #[arg(value_name = "NODE", value_parser = id::node)]
+        id: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CreateArgs {
+    /// Name, unique among machines in service
+    #[arg(long)]
+    name: String,
+    /// What kind of GPUs it has
+    #[arg(long)]
+    sku: String,
+    /// Address or name that Berth dials
+    #[arg(long)]
+    host: String,
+    #[arg(long, default_value_t = 22)]
+    port: u16,
+    /// The machine's SSH host key; no other is believed from then on
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    host_key: String,
+    /// How many GPUs must be there
+    #[arg(long, value_name = "N")]
+    gpus: u32,
+    /// Driver that must be there [default: any]
+    #[arg(long, value_name = "VERSION")]
+    driver_version: Option<String>,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Debug, Deserialize)]
+struct Node {
+    id: String,
+    name: String,
+    sku: String,
+    host: String,
+    port: u16,
+    state: String,
+    #[serde(default)]
+    state_reason: Option<String>,
+    #[serde(default)]
+    expected_gpu_count: Option<u32>,
+    #[serde(default)]
+    driver_version: Option<String>,
+    #[serde(default)]
+    last_probed_at: Option<String>,
+    #[serde(default)]
+    gpus: Vec<NodeGpu>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NodeGpu {
+    #[serde(alias = "gpu_index")]
+    index: u32,
+    state: String,
+    model: String,
+    uuid: String,
+}
+
+impl Show for Node {
+    fn table(&self) -> Table {
+        let mut table = Table::fields();
+        table.field("id", &self.id);
+        table.field("name", &self.name);
+        table.field("state", &self.state);
+        table.field("reason", &self.state_reason);
+        table.field("sku", &self.sku);
+        table.field("host", &self.host);
+        table.field("port", self.port);
+        table.field("gpus", self.expected_gpu_count);
+        table.field("driver", &self.driver_version);
+        table.field("last probed", &self.last_probed_at);
+        let mut gpus = Table::columns(&["GPU", "STATE", "MODEL", "UUID"]);
+        for gpu in &self.gpus {
+            let index = gpu.index.to_string();
+            gpus.row([
+                index,
+                gpu.state.clone(),
+                gpu.model.clone(),
+                gpu.uuid.clone(),
+            ]);
+        }
+        table.below(gpus)
+    }
+}
+
+impl Row for Node {
+    const HEADINGS: &'static [&'static str] = &[
+        "ID",
+        "NAME",
+        "STATE",
+        "SKU",
+        "ADDRESS",
+        "GPUS",
+        "LAST PROBED",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.name.clone(),
+            self.state.clone(),
+            self.sku.clone(),
+            format!("{}:{}", self.host, self.port),
+            self.expected_gpu_count.cell(),
+            self.last_probed_at.cell(),
+        ]
+    }
+}
+
+impl Run for Verb {
+    async fn run(self, session: &mut Session<'_>) -> Result {
+        match self {
+            Self::Create(args) => create(args, session).await,
+            Self::Get { id } => session.get::<Node>(&format!("admin/nodes/{id}")).await,
+            Self::List(page) => {
+                session
+                    .call::<Page<Node>>(&page.apply(Call::get("admin/nodes")))
+                    .await
+            }
+            Self::Probe { id, key, wait } => {
+                let call = Call::post(&format!("admin/nodes/{id}:probe"), key.key());
+                let accepted = session.send(&call).await?;
+                conclude::<Node>(session, &accepted, &wait, "admin/nodes").await
+            }
+        }
+    }
+}
+
+async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result {
+    let body = body([
+        ("name", Some(json!(args.name))),
+        ("sku", Some(json!(args.sku))),
+        ("host", Some(json!(args.host))),
+        ("port", Some(json!(args.port))),
+        ("host_key", Some(json!(args.host_key))),
+        ("expected_gpu_count", Some(json!(args.gpus))),
+        (
+            "expected_driver_version",
+            args.driver_version.map(Value::from),
+        ),
+    ]);
+    let call = Call::post("admin/nodes", args.key.key()).with_body(body);
+    let accepted = session.send(&call).await?;
+    conclude::<Node>(session, &accepted, &args.wait, "admin/nodes").await
+}
