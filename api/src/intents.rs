@@ -9,12 +9,12 @@ use domain::id::{AllocationId, NodeId};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::tonic::{Code, Status};
 use temporalio_client::{
-    Client, UntypedSignal, UntypedWorkflow, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-    WorkflowSignalOptions, WorkflowStartOptions,
+    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    WorkflowStartOptions,
 };
-use temporalio_common::data_converters::{PayloadConverter, RawValue, TemporalSerializable};
 use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_common::{HasWorkflowDefinition, SignalDefinition};
+use workflows::{Allocation, NodeEnrollment};
 
 /// Why an intent did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +40,9 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
                 subject: (attribute::ALLOCATION, allocation_id.to_string()),
                 // An allocation lives once.
                 reuse: WorkflowIdReusePolicy::RejectDuplicate,
-                workflow: UntypedWorkflow::new(workflow_id::ALLOCATION),
-                wake: || (UntypedSignal::new("wake"), RawValue::empty()),
-                input: raw(&AllocationInput { allocation_id }),
+                workflow: Allocation::run,
+                wake: || Allocation::wake,
+                input: AllocationInput { allocation_id },
             };
             match intent.kind {
                 IntentKind::Start => target.start(client).await,
@@ -56,9 +56,9 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
                 subject: (attribute::NODE, node_id.to_string()),
                 // A node is checked again and again.
                 reuse: WorkflowIdReusePolicy::AllowDuplicate,
-                workflow: UntypedWorkflow::new(workflow_id::NODE_ENROLLMENT),
-                wake: || (UntypedSignal::new("wake"), RawValue::empty()),
-                input: raw(&NodeInput { node_id }),
+                workflow: NodeEnrollment::run,
+                wake: || NodeEnrollment::wake,
+                input: NodeInput { node_id },
             };
             // A run that is about to end must see the operation too, so a start wakes as well.
             target.wake(client).await
@@ -75,7 +75,7 @@ struct Target<'a, W: HasWorkflowDefinition, S: SignalDefinition> {
     subject: (&'static str, String),
     reuse: WorkflowIdReusePolicy,
     workflow: W,
-    wake: fn() -> (S, S::Input),
+    wake: fn() -> S,
     input: W::Input,
 }
 
@@ -83,8 +83,7 @@ impl<W, S> Target<'_, W, S>
 where
     W: HasWorkflowDefinition,
     W::Input: Send,
-    S: SignalDefinition<Workflow = W::Run>,
-    S::Input: Send,
+    S: SignalDefinition<Workflow = W::Run, Input = ()>,
 {
     async fn start(self, client: &Client) -> Result<(), IntentError> {
         let options = self.options();
@@ -102,10 +101,9 @@ where
         let signal = WorkflowSignalOptions::builder()
             .request_id(self.intent.id.uuid().to_string())
             .build();
-        let (wake, nothing) = (self.wake)();
         match client
             .get_workflow_handle::<W>(&self.intent.workflow_id)
-            .signal(wake, nothing, signal)
+            .signal((self.wake)(), (), signal)
             .await
         {
             Ok(()) => return Ok(()),
@@ -113,9 +111,9 @@ where
             Err(WorkflowInteractionError::Rpc(status)) => return Err(status_error(&status)),
             Err(error) => return Err(IntentError::Refused(error.to_string())),
         }
-        let (options, (wake, nothing)) = (self.options(), (self.wake)());
+        let options = self.options();
         match client
-            .signal_with_start_workflow(self.workflow, self.input, wake, nothing, options)
+            .signal_with_start_workflow(self.workflow, self.input, (self.wake)(), (), options)
             .await
         {
             Ok(_) => Ok(()),
@@ -165,8 +163,4 @@ fn status_error(status: &Status) -> IntentError {
         | Code::DataLoss => IntentError::Refused(text),
         _ => IntentError::Unavailable(text),
     }
-}
-
-fn raw<T: TemporalSerializable + 'static>(value: &T) -> RawValue {
-    RawValue::from_value(value, &PayloadConverter::default())
 }

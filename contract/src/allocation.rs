@@ -1,6 +1,7 @@
 //! Steps of an allocation that live in the database; queue `provisioning`.
 
 use domain::id::{AllocationId, OperationId, OrgId, ProjectId};
+use domain::reason::Code;
 pub use domain::reason::ReleaseReason;
 use domain::state::AllocationState;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ pub struct AllocationView {
     pub attempt: u32,
     /// Whether the machine of this attempt may hold anything of the allocation.
     pub touched: bool,
+    /// Somebody wants it to end, or wants its creation cancelled.
     pub release_requested: bool,
     /// The create operation while it is open, whose steps provisioning writes.
     pub operation_id: Option<OperationId>,
@@ -32,6 +34,17 @@ pub struct AllocationView {
     /// Seconds from now to the lease's end, once there is one; negative when it has passed.
     pub lease_remaining_seconds: Option<i64>,
     pub limits: Limits,
+}
+
+impl AllocationView {
+    /// The try that the row is at, as a step's input.
+    pub fn step(&self, allocation_id: AllocationId) -> StepInput {
+        StepInput {
+            allocation_id,
+            attempt: self.attempt,
+            operation_id: self.operation_id,
+        }
+    }
 }
 
 /// Policy values (seconds, counts) that bound the workflow, as of this load.
@@ -49,7 +62,7 @@ pub struct Limits {
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum Admission {
     Queued,
-    Refused { code: String },
+    Refused { code: Code },
 }
 
 /// A step of provisioning: which allocation, which try, whose operation shows it.
@@ -79,10 +92,8 @@ pub struct Releasing {
 /// A stable code that says why something ended badly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailInput {
-    pub allocation_id: AllocationId,
-    pub attempt: u32,
-    pub operation_id: Option<OperationId>,
-    pub code: String,
+    pub step: StepInput,
+    pub code: Code,
 }
 
 /// An order that people gave a running allocation, taken from its operations by `seq`.
@@ -111,7 +122,7 @@ impl AllocationSteps {
         unimplemented!()
     }
 
-    /// `requested → queued`, or refused by policy.
+    /// `requested → queued`, or `→ failed` where policy refuses it.
     #[activity(name = "allocation.admit")]
     pub fn admit(_: StepInput) -> Result<Admission, ActivityError> {
         unimplemented!()
@@ -124,13 +135,14 @@ impl AllocationSteps {
         unimplemented!()
     }
 
-    /// `→ failed`, all being undone; its operation fails with the code.
+    /// `queued → failed`: it waited in vain; its operation fails with the code.
     #[activity(name = "allocation.fail")]
     pub fn fail(_: FailInput) -> Result<(), ActivityError> {
         unimplemented!()
     }
 
-    /// Notes the wish to end, once; a later wish changes nothing.
+    /// Notes the wish to end, once; a later wish changes nothing. A lease that was extended in the
+    /// meantime is none.
     #[activity(name = "allocation.request_release")]
     pub fn request_release(_: ReleaseRequest) -> Result<(), ActivityError> {
         unimplemented!()
@@ -164,6 +176,12 @@ impl AllocationSteps {
     /// Moves the lease's end as the operation asks, within policy; finishes the operation.
     #[activity(name = "lease.extend")]
     pub fn extend(_: OperationId) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
+    /// Fails an order that makes no sense in the allocation's state.
+    #[activity(name = "operation.reject")]
+    pub fn reject_order(_: OperationId) -> Result<(), ActivityError> {
         unimplemented!()
     }
 }

@@ -1,6 +1,7 @@
 //! Who gets which GPUs; queue `provisioning`.
 
 use domain::id::AllocationId;
+use domain::reason::Code;
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
@@ -11,6 +12,8 @@ use crate::allocation::StepInput;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssignInput {
     pub sku: String,
+    /// Who asks: looks at its row afterwards anyway and so needs no wake.
+    pub asked_by: Option<AllocationId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,13 +22,13 @@ pub struct Assigned {
     pub waiting: u32,
 }
 
-/// GPUs of one try go back; with a fault, the node goes out of service.
+/// One try's GPUs go back and its node goes out of service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GiveBack {
     pub step: StepInput,
-    /// Stable code of what was wrong with the node, if it was the node.
-    pub node_fault: Option<String>,
-    /// Whether to stand in the queue again, at the old place.
+    /// What was wrong with the node.
+    pub fault: Code,
+    /// Whether to stand in the queue again, at the old place, or to fail.
     pub requeue: bool,
 }
 
@@ -40,7 +43,9 @@ impl CapacitySteps {
         unimplemented!()
     }
 
-    /// Takes back the reservation of one try. To be called once nothing of it is on the node.
+    /// Takes back the reservation of one try, puts the node into quarantine, and lets the
+    /// allocation queue again or fail; one transaction. To be called once nothing is left on the
+    /// node.
     #[activity(name = "capacity.give_back")]
     pub fn give_back(_: GiveBack) -> Result<(), ActivityError> {
         unimplemented!()

@@ -2,6 +2,7 @@
 //! `provisioning`.
 
 use domain::id::{NodeId, OperationId};
+use domain::reason::Code;
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
@@ -16,13 +17,21 @@ pub struct NodeInput {
 pub struct NodeStep {
     pub node_id: NodeId,
     pub operation_id: OperationId,
+    /// How long one probe may take, by policy.
+    pub timeout_seconds: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeFault {
     pub step: NodeStep,
     /// Stable code of what was wrong.
-    pub code: String,
+    pub code: Code,
+}
+
+/// Whose queue has a node more to be served from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admitted {
+    pub sku: String,
 }
 
 pub struct NodeSteps;
@@ -44,7 +53,7 @@ impl NodeSteps {
 
     /// `verifying → available`; operation succeeded.
     #[activity(name = "node.admit")]
-    pub fn admit(_: NodeStep) -> Result<(), ActivityError> {
+    pub fn admit(_: NodeStep) -> Result<Admitted, ActivityError> {
         unimplemented!()
     }
 

@@ -103,6 +103,8 @@ codes! {
     no_capacity = "no_capacity";
     /// The project holds as many GPUs as policy allows.
     quota_exceeded = "quota_exceeded";
+    /// Somebody called it off.
+    cancelled = "cancelled";
     /// The SKU is no longer sold.
     sku_retired = "sku_retired";
     /// Every node that was tried turned out bad.

@@ -1,1 +1,11 @@
+//! The order of things: what follows what, what is taken back when a step fails, how long each may
+//! take. No I/O, no clock: all of it must give the same commands when a history is replayed.
 
+mod allocation;
+mod limits;
+mod node_enrollment;
+mod saga;
+mod step;
+
+pub use allocation::Allocation;
+pub use node_enrollment::NodeEnrollment;

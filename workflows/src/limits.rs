@@ -1,0 +1,110 @@
+//! Time-outs and retry policies of every step, in one place.
+//!
+//! Steps in the database are tried until it is back; steps on a node until the node has to be
+//! given up. How long one probe or one change on a node may take is policy and comes with the row.
+
+use std::time::Duration;
+
+use contract::failure;
+use contract::queue;
+use temporalio_workflow::{
+    ActivityCancellationType, ActivityOptions, LocalActivityOptions, RetryPolicy,
+    WorkflowCancellationToken,
+};
+
+/// One transaction; longer means that the database is not well.
+const DATABASE_TRY: Duration = Duration::from_secs(20);
+/// For so long a database that is away is waited for.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A pause between two tries that is longer is a timer in the history.
+const DATABASE_LOCAL_PAUSE: Duration = Duration::from_secs(5);
+/// Steps on a node beat every 2 to 5 s; a worker that is silent for longer is dead.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// What a step on a node may take on top of its policy: its rows in the database.
+const NODE_MARGIN: Duration = Duration::from_secs(15);
+/// Tries of a step on a node, over some 50 s, when nothing says that the node is at fault.
+const NODE_TRIES: u32 = 10;
+
+/// The history's length at which a run continues as a new one.
+pub(crate) const HISTORY_EVENTS: u32 = 2_000;
+/// The age at which it does.
+pub(crate) const RUN_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Pause before a row that somebody else moved is read again.
+pub(crate) const CONFLICT_PAUSE: Duration = Duration::from_secs(1);
+
+/// A step that is one short transaction. It is never cancelled.
+pub(crate) fn database(summary: &str) -> LocalActivityOptions {
+    LocalActivityOptions::builder()
+        .summary(summary.to_owned())
+        .start_to_close_timeout(DATABASE_TRY)
+        .schedule_to_close_timeout(DATABASE_PATIENCE)
+        .timer_backoff_threshold(DATABASE_LOCAL_PAUSE)
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(Duration::from_millis(200))
+                .maximum_interval(Duration::from_secs(10))
+                .non_retryable_error_types([failure::STATE_CONFLICT])
+                .build(),
+        )
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build()
+}
+
+/// A step on a node that can be replaced: a fault of the node ends it at once. A cancelled step is
+/// waited for, so that nothing goes on behind the undo's back.
+pub(crate) fn on_node(
+    summary: &str,
+    timeout_seconds: u32,
+    token: WorkflowCancellationToken,
+) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(one_try(timeout_seconds))
+        .task_queue(queue::NODE_IO)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+        .cancellation_token(token)
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(Duration::from_millis(500))
+                .maximum_interval(Duration::from_secs(10))
+                .maximum_attempts(NODE_TRIES)
+                .non_retryable_error_types([
+                    failure::NODE_FAULT,
+                    failure::TARGET_DENIED,
+                    failure::STATE_CONFLICT,
+                ])
+                .build(),
+        )
+        .build()
+}
+
+/// A step that takes something back from a node: no other node can do it, so faults are waited
+/// out for `patience_seconds`. It is never cancelled.
+pub(crate) fn undo_on_node(
+    summary: &str,
+    timeout_seconds: u32,
+    patience_seconds: u32,
+) -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(
+        temporalio_workflow::ActivityCloseTimeouts::ScheduleAndStartToClose {
+            schedule_to_close: Duration::from_secs(patience_seconds.into()),
+            start_to_close: one_try(timeout_seconds),
+        },
+    )
+    .task_queue(queue::NODE_IO)
+    .summary(summary)
+    .heartbeat_timeout(HEARTBEAT)
+    .cancellation_token(WorkflowCancellationToken::new())
+    .retry_policy(
+        RetryPolicy::builder()
+            .initial_interval(Duration::from_millis(500))
+            .maximum_interval(Duration::from_secs(30))
+            .non_retryable_error_types([failure::TARGET_DENIED, failure::STATE_CONFLICT])
+            .build(),
+    )
+    .build()
+}
+
+fn one_try(timeout_seconds: u32) -> Duration {
+    Duration::from_secs(timeout_seconds.into()) + NODE_MARGIN
+}

@@ -1,0 +1,76 @@
+//! Running a step, and what its failure means to a workflow.
+
+use contract::failure;
+use domain::reason::Code;
+use temporalio_common::error::{ActivityExecutionError, IncomingError};
+use temporalio_common::{ActivityDefinition, data_converters::TemporalDeserializable};
+use temporalio_workflow::{ActivityOptions, WorkflowContext};
+
+use crate::limits;
+
+/// Why a step did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Somebody else moved the row: read it again.
+    Conflict,
+    /// The machine is to be given up, for this reason.
+    Node(Code),
+    /// The step was called off, and has stopped.
+    CalledOff,
+}
+
+impl From<ActivityExecutionError> for Failure {
+    fn from(error: ActivityExecutionError) -> Self {
+        if error.as_cancelled().is_some() {
+            return Self::CalledOff;
+        }
+        let Some(IncomingError::Application(fault)) = error.cause() else {
+            return Self::Node(Code::step_exhausted());
+        };
+        match fault.type_name() {
+            Some(failure::STATE_CONFLICT) => Self::Conflict,
+            Some(failure::TARGET_DENIED) => Self::Node(Code::probe_target_denied()),
+            Some(failure::NODE_FAULT) => Self::Node(
+                fault
+                    .details::<String>()
+                    .ok()
+                    .flatten()
+                    .and_then(|code| code.parse().ok())
+                    .unwrap_or_else(Code::step_exhausted),
+            ),
+            _ => Self::Node(Code::step_exhausted()),
+        }
+    }
+}
+
+/// Runs a step in the database. Whatever it fails with, the row knows better.
+pub(crate) async fn database<W, A>(
+    ctx: &WorkflowContext<W>,
+    activity: A,
+    input: A::Input,
+    summary: &str,
+) -> Result<A::Output, Failure>
+where
+    W: 'static,
+    A: ActivityDefinition,
+    A::Output: TemporalDeserializable,
+{
+    ctx.execute_local_activity(activity, input, limits::database(summary))
+        .await
+        .map_err(|_| Failure::Conflict)
+}
+
+/// Runs a step on a node to its end.
+pub(crate) async fn on_node<W, A>(
+    ctx: &WorkflowContext<W>,
+    activity: A,
+    input: A::Input,
+    options: ActivityOptions,
+) -> Result<A::Output, Failure>
+where
+    W: 'static,
+    A: ActivityDefinition,
+    A::Output: TemporalDeserializable,
+{
+    Ok(ctx.execute_activity(activity, input, options).await?)
+}
