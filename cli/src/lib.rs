@@ -12,6 +12,7 @@
 mod client;
 mod exit;
 mod role;
+mod sim;
 mod verbs;
 
 use std::process::ExitCode;
@@ -49,6 +50,10 @@ enum Command {
     /// Look at the settings of this process
     #[command(subcommand)]
     Config(role::config::Config),
+    /// Make simulated GPU nodes; part of the local stack, must be root
+    NodeHost(sim::host::HostArgs),
+    /// Hold one simulated GPU node; part of the local stack
+    NodeTether(sim::tether::TetherArgs),
 }
 
 /// Runs the command line of this process.
@@ -67,5 +72,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Migrate => role::migrate::run(),
         Command::Config(config) => role::config::run(&config),
+        Command::NodeHost(args) => sim::host(args),
+        Command::NodeTether(args) => sim::tether(args),
     }
 }

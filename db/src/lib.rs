@@ -14,6 +14,7 @@
 
 pub mod allocation;
 pub mod dead_letter;
+pub mod diagram;
 pub mod error;
 pub mod event;
 pub mod id;

@@ -1,1 +1,91 @@
-//! Rules about the tree itself, as tests.
+//! Rules of the house as tests: they read sources, manifests and documents, and need no server.
+//!
+//! An exception is a line in `tests/tidy_exceptions.toml`, with its reason; one that is no longer
+//! needed fails the test too, so that the list only shrinks.
+
+mod compose;
+mod dependencies;
+mod erd;
+mod exceptions;
+mod files;
+mod network;
+mod paths;
+mod rooms;
+mod schema;
+mod sql;
+mod states;
+mod watchlist;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The top of the work tree.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// Every file that is in the repository or would be added to it, relative to the top.
+fn files() -> Vec<String> {
+    let listed = Command::new("git")
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        listed.status.success(),
+        "git ls-files failed; these tests need a clone"
+    );
+    let names: BTreeSet<String> = String::from_utf8(listed.stdout)
+        .unwrap()
+        .split('\0')
+        .filter(|name| !name.is_empty() && root().join(name).is_file())
+        .map(str::to_owned)
+        .collect();
+    names.into_iter().collect()
+}
+
+/// Rust sources below the given folders.
+fn sources(folders: &[&str]) -> Vec<String> {
+    files()
+        .into_iter()
+        .filter(|name| name.ends_with(".rs") && folders.iter().any(|f| name.starts_with(f)))
+        .collect()
+}
+
+/// Rust sources of the product: everything but the tests' own crate.
+fn product_sources() -> Vec<String> {
+    files()
+        .into_iter()
+        .filter(|name| name.ends_with(".rs") && !name.starts_with("tests/"))
+        .collect()
+}
+
+/// Lines of a Rust file that are code, numbered from 1: no comments, and nothing after the file's
+/// own test module.
+fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .take_while(|(_, line)| line.trim() != "#[cfg(test)]")
+        .map(|(at, line)| (at + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// Fails with the whole list, so that one run shows everything.
+#[track_caller]
+fn none(problems: &[String], advice: &str) {
+    assert!(problems.is_empty(), "{advice}\n  {}", problems.join("\n  "));
+}
