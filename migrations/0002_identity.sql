@@ -37,7 +37,9 @@ create table memberships (
   org_id     uuid        not null constraint memberships_org_fkey references organizations (id),
   user_id    uuid        not null constraint memberships_user_fkey references users (id),
   role       text        not null constraint memberships_role_known check (role in ('owner', 'admin', 'member', 'viewer')),
+  version    bigint      not null default 1,
   created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
   constraint memberships_pkey primary key (org_id, user_id)
 );
 comment on table memberships is 'A person''s role in an organization; roles live here, not in the identity provider.';
@@ -128,11 +130,16 @@ call protect_tenant_rows('ssh_keys');
 create function authenticate_api_key(wanted text) returns table (
   id uuid, org_id uuid, user_id uuid, secret_sha256 bytea, previous_secret_sha256 bytea,
   previous_expires_at timestamptz, expires_at timestamptz, revoked_at timestamptz,
-  role text, platform_role text, now timestamptz
+  role text, project_roles jsonb, platform_role text, stale_use boolean, now timestamptz
 ) language sql stable security definer set search_path = public as $$
   select k.id, k.org_id, k.user_id, k.secret_sha256, k.previous_secret_sha256,
          k.previous_expires_at, k.expires_at, k.revoked_at,
-         m.role, u.platform_role, clock_timestamp()
+         m.role,
+         coalesce((select jsonb_object_agg(p.project_id, p.role) from project_members p
+                   where p.org_id = k.org_id and p.user_id = k.user_id), '{}'),
+         u.platform_role,
+         k.last_used_at is null or k.last_used_at < clock_timestamp() - interval '1 minute',
+         clock_timestamp()
   from api_keys k
   join organizations o on o.id = k.org_id and o.deleted_at is null
   join memberships m on m.org_id = k.org_id and m.user_id = k.user_id
@@ -152,6 +159,7 @@ grant execute on function touch_api_key(uuid) to berth_api;
 
 create trigger bump_version before update on organizations for each row execute function bump_version();
 create trigger bump_version before update on users for each row execute function bump_version();
+create trigger bump_version before update on memberships for each row execute function bump_version();
 create trigger bump_version before update on projects for each row execute function bump_version();
 create trigger bump_version before update on project_members for each row execute function bump_version();
 create trigger bump_version before update on api_keys for each row

@@ -3,9 +3,12 @@
 create table regions (
   name         text        constraint regions_pkey primary key constraint regions_name_shape check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
   display_name text        not null,
-  created_at   timestamptz not null default clock_timestamp()
+  version      bigint      not null default 1,
+  created_at   timestamptz not null default clock_timestamp(),
+  updated_at   timestamptz not null default clock_timestamp()
 );
 comment on table regions is 'Places with machines.';
+create trigger bump_version before update on regions for each row execute function bump_version();
 
 create table skus (
   name              text        constraint skus_pkey primary key constraint skus_name_shape check (name ~ '^[a-z0-9][a-z0-9.-]{0,62}$'),
@@ -14,9 +17,12 @@ create table skus (
   gpu_model         text        not null,
   gpu_memory_bytes  bigint      not null constraint skus_memory_positive check (gpu_memory_bytes > 0),
   gpus_per_node     integer     not null constraint skus_gpus_positive check (gpus_per_node between 1 and 64),
+  version           bigint      not null default 1,
   created_at        timestamptz not null default clock_timestamp(),
+  updated_at        timestamptz not null default clock_timestamp(),
   retired_at        timestamptz
 );
+create trigger bump_version before update on skus for each row execute function bump_version();
 comment on table skus is 'Sellable shapes: a GPU model in a region. An allocation asks for a number of GPUs of one SKU.';
 comment on column skus.gpu_model is 'As nvidia-smi prints it; the preflight and acceptance probes compare.';
 comment on column skus.retired_at is 'Set: no new allocations; running ones stay.';

@@ -133,7 +133,7 @@ create policy organization on audit_logs to berth_api
 create policy inside on audit_logs to berth_owner, berth_worker, berth_admin using (true) with check (true);
 create trigger refuse_change before update or delete or truncate on audit_logs for each statement execute function refuse_change();
 
-grant select, insert on idempotency_keys to berth_api;
+grant select, insert, update on idempotency_keys to berth_api;
 grant select, insert, update on policy_values to berth_api;
 grant select, insert on outbox_events, audit_logs to berth_api;
 grant select, insert, update on workflow_intents, dead_letters to berth_api;

@@ -13,17 +13,21 @@
 //!   as [`error::Error::Constraint`] with the constraint's name.
 
 pub mod allocation;
+pub mod api_key;
+pub mod audit;
 pub mod dead_letter;
 pub mod diagram;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod idempotency;
 pub mod intent;
 pub mod node;
 pub mod operation;
 pub mod operation_step;
 pub mod outbox;
 pub mod policy;
+pub mod project;
 pub mod scope;
 pub mod stats;
 

@@ -5,10 +5,13 @@
 //! a test.
 #![warn(clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
+pub mod api_key;
 pub mod event;
 pub mod id;
 pub mod label;
+pub mod name;
 pub mod operation;
 pub mod policy;
 pub mod reason;
+pub mod role;
 pub mod state;
