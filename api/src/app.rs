@@ -1,0 +1,79 @@
+//! What every request can reach.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::PgPool;
+use platform::settings::Settings;
+use platform::telemetry::Telemetry;
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::dependency::Dependencies;
+
+/// Connections to Postgres that one API process opens at most.
+const POOL_CONNECTIONS: u32 = 32;
+/// How long a request waits for one of them.
+const POOL_WAIT: Duration = Duration::from_secs(3);
+/// The longest statement of a request, in milliseconds.
+const STATEMENT_LIMIT_MILLIS: &str = "10000";
+
+/// The state of one API process; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What [`App`] dereferences to.
+pub struct Parts {
+    pub pool: PgPool,
+    pub settings: Settings,
+    pub telemetry: Telemetry,
+    pub dependencies: Dependencies,
+    /// Work that outlives its request; waited for at shutdown.
+    pub tasks: TaskTracker,
+    /// Cancelled when the process is asked to stop: long polls end early.
+    pub shutdown: CancellationToken,
+    /// The OpenAPI document, rendered once.
+    pub openapi: String,
+}
+
+impl App {
+    /// Opens nothing yet: the process starts, and says so on `/readyz`, while the database is away.
+    pub fn new(
+        settings: Settings,
+        telemetry: Telemetry,
+        shutdown: CancellationToken,
+        openapi: String,
+    ) -> anyhow::Result<Self> {
+        let options: PgConnectOptions = settings.database_url.expose_secret().parse()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(POOL_CONNECTIONS)
+            .acquire_timeout(POOL_WAIT)
+            .connect_lazy_with(
+                options
+                    .application_name("berth-api")
+                    .options([("statement_timeout", STATEMENT_LIMIT_MILLIS)]),
+            );
+        let dependencies = Dependencies::connect(&settings, &shutdown)?;
+        let tasks = TaskTracker::new();
+        Ok(Self(Arc::new(Parts {
+            pool,
+            settings,
+            telemetry,
+            dependencies,
+            tasks,
+            shutdown,
+            openapi,
+        })))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

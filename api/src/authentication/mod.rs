@@ -1,0 +1,144 @@
+//! Who is calling: exactly one credential, resolved by the first resolver that knows its form.
+//! API keys are the one form that is built; sessions and identity tokens join the same chain.
+
+mod api_key;
+
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use domain::id::{ApiKeyId, OrgId, ProjectId, UserId};
+use domain::role::{ProjectRole, Role};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use crate::app::App;
+use crate::problem::{Code, Problem};
+
+/// A caller who proved who he is, in the organization that his credential is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    pub user_id: UserId,
+    pub org_id: OrgId,
+    /// The key that was used.
+    pub api_key_id: ApiKeyId,
+    /// Role in the organization.
+    pub role: Role,
+    pub project_roles: BTreeMap<ProjectId, ProjectRole>,
+    pub platform_operator: bool,
+}
+
+impl Principal {
+    /// The stronger of the roles in the organization and in the project.
+    pub fn role_in(&self, project: ProjectId) -> Role {
+        self.project_roles
+            .get(&project)
+            .map_or(self.role, |role| Role::from(*role).max(self.role))
+    }
+}
+
+/// Why nobody is let in; also the `reason` of `auth_failures_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+enum Refusal {
+    Missing,
+    Multiple,
+    UnknownForm,
+    Checksum,
+    Unknown,
+    WrongSecret,
+    Expired,
+    Revoked,
+    InternalToken,
+    NotOperator,
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let reason: &'static str = refusal.into();
+        metrics::counter!("auth_failures_total", "reason" => reason).increment(1);
+        let code = match refusal {
+            Refusal::Missing => Code::CredentialsRequired,
+            Refusal::Multiple => return Self::new(Code::MultipleCredentials),
+            // AK-02: one answer for all of these, so that it tells nothing about what exists.
+            Refusal::UnknownForm
+            | Refusal::Checksum
+            | Refusal::Unknown
+            | Refusal::WrongSecret
+            | Refusal::InternalToken => Code::InvalidCredentials,
+            // Said only to whom proved to know the secret.
+            Refusal::Expired => Code::CredentialsExpired,
+            Refusal::Revoked => Code::CredentialsRevoked,
+            Refusal::NotOperator => {
+                return Self::new(Code::Forbidden).detail("platform operators only");
+            }
+        };
+        Self::new(code).header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+}
+
+/// Finds out who calls.
+pub(crate) async fn principal(app: &App, headers: &HeaderMap) -> Result<Principal, Problem> {
+    let token = bearer(headers)?;
+    if token.starts_with("berth_") {
+        return api_key::resolve(app, token).await;
+    }
+    Err(Refusal::UnknownForm.into())
+}
+
+/// As [`principal`], and he must be a platform operator.
+pub(crate) async fn operator(app: &App, headers: &HeaderMap) -> Result<Principal, Problem> {
+    let principal = principal(app, headers).await?;
+    if principal.platform_operator {
+        Ok(principal)
+    } else {
+        Err(Refusal::NotOperator.into())
+    }
+}
+
+/// Checks the bearer token of internal callers.
+pub(crate) fn internal(expected: &SecretString, headers: &HeaderMap) -> Result<(), Problem> {
+    let token = bearer(headers)?;
+    if bool::from(token.as_bytes().ct_eq(expected.expose_secret().as_bytes())) {
+        Ok(())
+    } else {
+        Err(Refusal::InternalToken.into())
+    }
+}
+
+/// The one bearer token of a request. Two credentials would leave open who is meant.
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let first = given.next().ok_or(Refusal::Missing)?;
+    if given.next().is_some() {
+        return Err(Refusal::Multiple);
+    }
+    let text = first.to_str().map_err(|_| Refusal::UnknownForm)?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Refusal::UnknownForm),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        values
+            .iter()
+            .map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn exactly_one_credential() {
+        assert_eq!(bearer(&headers(&[])), Err(Refusal::Missing));
+        assert_eq!(
+            bearer(&headers(&["Bearer a", "Bearer a"])),
+            Err(Refusal::Multiple)
+        );
+        assert_eq!(bearer(&headers(&["Basic YTpi"])), Err(Refusal::UnknownForm));
+        assert_eq!(bearer(&headers(&["Bearer"])), Err(Refusal::UnknownForm));
+        assert_eq!(bearer(&headers(&["bearer x"])), Ok("x"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Everything that can be done to change something, and who may. The name is also the `action` of
+//! the audit log.
+
+use domain::role::Role;
+
+/// One kind of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Action {
+    /// `<resource>.<verb>`
+    pub name: &'static str,
+    pub needs: Needs,
+}
+
+/// What a caller must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// At least this role, in the organization or in the project concerned.
+    Role(Role),
+    /// The person whom the thing belongs to, or at least this role in the organization.
+    OwnOr(Role),
+    /// A platform operator.
+    Operator,
+}
+
+impl Action {
+    const fn new(name: &'static str, needs: Needs) -> Self {
+        Self { name, needs }
+    }
+
+    /// The kind of resource that the action changes.
+    pub fn resource_kind(&self) -> &'static str {
+        self.name
+            .split_once('.')
+            .map_or(self.name, |(kind, _)| kind)
+    }
+}
+
+pub const ORGANIZATION_CREATE: Action = Action::new("organization.create", Needs::Operator);
+pub const ORGANIZATION_UPDATE: Action =
+    Action::new("organization.update", Needs::Role(Role::Owner));
+pub const ORGANIZATION_DELETE: Action =
+    Action::new("organization.delete", Needs::Role(Role::Owner));
+
+pub const PROJECT_CREATE: Action = Action::new("project.create", Needs::Role(Role::Admin));
+pub const PROJECT_UPDATE: Action = Action::new("project.update", Needs::Role(Role::Admin));
+pub const PROJECT_DELETE: Action = Action::new("project.delete", Needs::Role(Role::Admin));
+
+pub const MEMBER_ADD: Action = Action::new("project_member.add", Needs::Role(Role::Admin));
+pub const MEMBER_UPDATE: Action = Action::new("project_member.update", Needs::Role(Role::Admin));
+pub const MEMBER_REMOVE: Action = Action::new("project_member.remove", Needs::Role(Role::Admin));
+
+pub const API_KEY_CREATE: Action = Action::new("api_key.create", Needs::Role(Role::Viewer));
+pub const API_KEY_ROTATE: Action = Action::new("api_key.rotate", Needs::OwnOr(Role::Admin));
+pub const API_KEY_REVOKE: Action = Action::new("api_key.revoke", Needs::OwnOr(Role::Admin));
+
+pub const SSH_KEY_CREATE: Action = Action::new("ssh_key.create", Needs::Role(Role::Member));
+pub const SSH_KEY_UPDATE: Action = Action::new("ssh_key.update", Needs::OwnOr(Role::Admin));
+pub const SSH_KEY_DELETE: Action = Action::new("ssh_key.delete", Needs::OwnOr(Role::Admin));
+
+pub const ALLOCATION_CREATE: Action = Action::new("allocation.create", Needs::Role(Role::Member));
+pub const ALLOCATION_UPDATE: Action = Action::new("allocation.update", Needs::Role(Role::Member));
+pub const ALLOCATION_EXTEND: Action = Action::new("allocation.extend", Needs::Role(Role::Member));
+pub const ALLOCATION_RELEASE: Action = Action::new("allocation.release", Needs::Role(Role::Member));
+pub const ALLOCATION_RETRY_RELEASE: Action =
+    Action::new("allocation.retry_release", Needs::Role(Role::Member));
+pub const ALLOCATION_CERTIFY: Action = Action::new("allocation.certify", Needs::Role(Role::Member));
+pub const OPERATION_CANCEL: Action = Action::new("operation.cancel", Needs::Role(Role::Member));
+
+pub const NODE_CREATE: Action = Action::new("node.create", Needs::Operator);
+pub const NODE_PROBE: Action = Action::new("node.probe", Needs::Operator);
+pub const NODE_CORDON: Action = Action::new("node.cordon", Needs::Operator);
+pub const NODE_UNCORDON: Action = Action::new("node.uncordon", Needs::Operator);
+pub const NODE_DRAIN: Action = Action::new("node.drain", Needs::Operator);
+pub const NODE_QUARANTINE: Action = Action::new("node.quarantine", Needs::Operator);
+pub const NODE_RETIRE: Action = Action::new("node.retire", Needs::Operator);
+pub const POLICY_SET: Action = Action::new("policy.set", Needs::Operator);
+pub const DEAD_LETTER_REPLAY: Action = Action::new("dead_letter.replay", Needs::Operator);
+pub const OPERATION_RETRY: Action = Action::new("operation.retry", Needs::Operator);
+pub const OPERATION_FORCE_RELEASE: Action = Action::new("operation.force_release", Needs::Operator);

@@ -1,0 +1,63 @@
+use domain::id::{ApiKeyId, OrgId};
+use domain::role::ProjectRole;
+use uuid::Uuid;
+
+use super::*;
+
+fn principal(role: Role) -> Principal {
+    Principal {
+        user_id: UserId::from_uuid(Uuid::from_u128(1)),
+        org_id: OrgId::from_uuid(Uuid::from_u128(2)),
+        api_key_id: ApiKeyId::from_uuid(Uuid::from_u128(3)),
+        role,
+        project_roles: [(
+            ProjectId::from_uuid(Uuid::from_u128(4)),
+            ProjectRole::Member,
+        )]
+        .into(),
+        platform_operator: false,
+    }
+}
+
+#[test]
+fn roles_in_an_organization() {
+    let work = &action::ALLOCATION_CREATE;
+    let allowed: Vec<Role> = [Role::Viewer, Role::Member, Role::Admin, Role::Owner]
+        .into_iter()
+        .filter(|role| authorize(&principal(*role), work, On::Organization).is_ok())
+        .collect();
+    assert_eq!(allowed, [Role::Member, Role::Admin, Role::Owner]);
+}
+
+#[test]
+fn a_project_role_adds_in_its_project_only() {
+    let (work, viewer) = (&action::ALLOCATION_CREATE, principal(Role::Viewer));
+    let mine = ProjectId::from_uuid(Uuid::from_u128(4));
+    let other = ProjectId::from_uuid(Uuid::from_u128(5));
+    assert!(may_ever(&viewer, work).is_ok());
+    assert!(authorize(&viewer, work, On::Project(mine)).is_ok());
+    assert!(authorize(&viewer, work, On::Project(other)).is_err());
+    assert!(authorize(&viewer, work, On::Organization).is_err());
+    assert!(authorize(&principal(Role::Owner), work, On::Project(other)).is_ok());
+}
+
+#[test]
+fn own_things_and_other_peoples() {
+    let (revoke, viewer) = (&action::API_KEY_REVOKE, principal(Role::Viewer));
+    let stranger = On::Owned(UserId::from_uuid(Uuid::from_u128(9)));
+    assert!(authorize(&viewer, revoke, On::Owned(viewer.user_id)).is_ok());
+    assert!(authorize(&viewer, revoke, stranger).is_err());
+    assert!(authorize(&principal(Role::Admin), revoke, stranger).is_ok());
+}
+
+#[test]
+fn operators_only() {
+    let owner = principal(Role::Owner);
+    assert!(may_ever(&owner, &action::NODE_CREATE).is_err());
+    assert!(authorize(&owner, &action::NODE_CREATE, On::Organization).is_err());
+    let operator = Principal {
+        platform_operator: true,
+        ..owner
+    };
+    assert!(authorize(&operator, &action::NODE_CREATE, On::Organization).is_ok());
+}

@@ -1,0 +1,112 @@
+//! The servers that the API leans on, and whether each of them answers. None is needed to start.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use platform::settings::Settings;
+use temporalio_client::Client;
+use temporalio_client::tonic::Request;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+/// How long one of them may take to say that it is there.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// Pauses between tries to connect to Temporal.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Connections beside Postgres, made in the background and healed by themselves.
+pub struct Dependencies {
+    temporal: watch::Receiver<Option<Client>>,
+    redis: platform::health::Redis,
+    nats: platform::health::Nats,
+}
+
+impl Dependencies {
+    /// Fails on an address that can never be right, not on a server that is away.
+    pub(crate) fn connect(
+        settings: &Settings,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let (send, temporal) = watch::channel(None);
+        tokio::spawn(
+            shutdown
+                .clone()
+                .run_until_cancelled_owned(connect_temporal(settings.clone(), send)),
+        );
+        Ok(Self {
+            temporal,
+            redis: platform::health::Redis::new(&settings.redis_url)?,
+            nats: platform::health::Nats::new(&settings.nats_url),
+        })
+    }
+
+    /// The Temporal client once it is connected; until then the relay does what is owed.
+    pub fn temporal(&self) -> Option<Client> {
+        self.temporal.borrow().clone()
+    }
+}
+
+async fn connect_temporal(settings: Settings, send: watch::Sender<Option<Client>>) {
+    loop {
+        match platform::temporal::connect(&settings, "api").await {
+            Ok(client) => {
+                send.send_replace(Some(client));
+                return;
+            }
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "Temporal is away"),
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// Asks each server whether it is there, all at once; in the order of their names.
+pub(crate) async fn check(app: &App) -> Vec<(&'static str, Result<(), String>)> {
+    let dependencies = &app.dependencies;
+    let asked: [(&'static str, BoxFuture<'_, anyhow::Result<()>>); 4] = [
+        ("nats", Box::pin(dependencies.nats.check())),
+        (
+            "postgres",
+            Box::pin(async {
+                Ok(sqlx::query!("select 1 as one")
+                    .fetch_one(&app.pool)
+                    .await
+                    .map(drop)?)
+            }),
+        ),
+        ("redis", Box::pin(dependencies.redis.check())),
+        (
+            "temporal",
+            Box::pin(temporal(
+                dependencies.temporal(),
+                &app.settings.temporal_namespace,
+            )),
+        ),
+    ];
+    futures::future::join_all(asked.map(|(name, answer)| async move {
+        let result = match tokio::time::timeout(ANSWER_LIMIT, answer).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::debug!(name, error = format!("{error:#}"), "not ready");
+                Err("does not answer".to_owned())
+            }
+            Err(_) => Err("does not answer in time".to_owned()),
+        };
+        (name, result)
+    }))
+    .await
+}
+
+/// Asks for the namespace that everything of ours lives in.
+async fn temporal(client: Option<Client>, namespace: &str) -> anyhow::Result<()> {
+    let client = client.ok_or_else(|| anyhow::anyhow!("not connected yet"))?;
+    let request = DescribeNamespaceRequest {
+        namespace: namespace.to_owned(),
+        ..DescribeNamespaceRequest::default()
+    };
+    let mut service = client.connection().workflow_service();
+    service.describe_namespace(Request::new(request)).await?;
+    Ok(())
+}

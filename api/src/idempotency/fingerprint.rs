@@ -1,0 +1,169 @@
+//! What makes two requests the same (IDM-03): method, route with its parameters, sorted query,
+//! content type and the canonical form of the body (RFC 8785).
+
+use axum::http::{HeaderMap, header};
+use sha2::{Digest, Sha256};
+
+use crate::call::Call;
+use crate::problem::{Code, Problem};
+
+/// SHA-256 over everything that a repetition must repeat.
+pub(super) fn of(call: &Call, headers: &HeaderMap, query: &str) -> Result<[u8; 32], Problem> {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .map(|text| {
+            text.split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase()
+        });
+    let parts = Parts {
+        method: call.endpoint.method.as_str(),
+        path: &call.path,
+        query,
+        media_type: media_type.as_deref().unwrap_or_default(),
+        body: &call.body,
+    };
+    parts.digest()
+}
+
+struct Parts<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: &'a str,
+    media_type: &'a str,
+    body: &'a [u8],
+}
+
+impl Parts<'_> {
+    fn digest(&self) -> Result<[u8; 32], Problem> {
+        let mut pairs: Vec<&str> = self
+            .query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .collect();
+        pairs.sort_unstable();
+        let body = if self.body.is_empty() {
+            Vec::new()
+        } else {
+            canonical(self.body)?
+        };
+        let mut hash = Sha256::new();
+        let texts = [self.method, self.path, &pairs.join("&"), self.media_type];
+        for part in texts.map(str::as_bytes).into_iter().chain([&body[..]]) {
+            // Lengths keep neighbours apart.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Ok(hash.finalize().into())
+    }
+}
+
+fn canonical(body: &[u8]) -> Result<Vec<u8>, Problem> {
+    let value = crate::body::value(body)?;
+    serde_json_canonicalizer::to_vec(&value).map_err(|_| {
+        Problem::new(Code::InvalidRequest).detail("the body holds a number that JSON cannot carry")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    fn digest(query: &str, body: &str) -> [u8; 32] {
+        let parts = Parts {
+            method: "POST",
+            path: "/api/v1/projects",
+            query,
+            media_type: "application/json",
+            body: body.as_bytes(),
+        };
+        parts.digest().expect("valid JSON")
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(any::<String>(), inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The same value with the members of every object written in reverse, and with spaces.
+    fn reversed(value: &Value) -> String {
+        match value {
+            Value::Object(members) => {
+                let members: Vec<String> = members
+                    .iter()
+                    .rev()
+                    .map(|(name, value)| {
+                        format!("{} :\n{}", Value::from(name.as_str()), reversed(value))
+                    })
+                    .collect();
+                format!("{{ {} }}", members.join(" , "))
+            }
+            Value::Array(items) => {
+                let items: Vec<String> = items.iter().map(reversed).collect();
+                format!("[ {} ]", items.join(" , "))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn idm_03_reordered_members_are_the_same_request(value in json()) {
+            prop_assert_eq!(digest("", &value.to_string()), digest("", &reversed(&value)));
+        }
+
+        #[test]
+        fn idm_03_another_value_is_another_request(one in json(), other in json()) {
+            prop_assume!(one != other);
+            prop_assert_ne!(digest("", &one.to_string()), digest("", &other.to_string()));
+        }
+    }
+
+    #[test]
+    fn idm_03_query_order_does_not_matter_but_the_query_does() {
+        assert_eq!(digest("a=1&b=2", "{}"), digest("b=2&a=1", "{}"));
+        assert_ne!(digest("a=1", "{}"), digest("a=2", "{}"));
+    }
+
+    #[test]
+    fn idm_03_parts_do_not_run_into_each_other() {
+        let parts = |path, query| Parts {
+            method: "POST",
+            path,
+            query,
+            media_type: "",
+            body: b"",
+        };
+        let one = parts("/a", "b=c").digest().expect("no body");
+        let other = parts("/ab=c", "").digest().expect("no body");
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn large_numbers_stay_apart() {
+        let body = |n: u64| {
+            serde_json::to_string(&Map::from_iter([("n".to_owned(), n.into())])).expect("JSON")
+        };
+        assert_ne!(
+            digest("", &body(9_007_199_254_740_992)),
+            digest("", &body(9_007_199_254_740_993))
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! The one way to change something.
+//!
+//! A handler gets a [`Mutation`]: an open transaction that sees the caller's organization and,
+//! where a key is required, holds that key's lock. [`Mutation::authorize`] turns it into a
+//! [`Permitted`], which alone can commit; committing writes the change, its idempotency record
+//! and its audit entry together, and alone makes a [`Committed`], which is what the handler must
+//! return. Whatever else happens, the transaction is rolled back and the answer is an error.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use db::audit::{Actor, Entry, Outcome};
+use db::{PgConnection, Postgres, Transaction};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::authentication::Principal;
+use crate::authorization::{self, Denied, On};
+use crate::call::Call;
+use crate::idempotency::Claim;
+use crate::problem::{Code, Problem};
+use crate::resource::{Resource, tagged};
+
+/// A change that was not decided about yet.
+pub struct Mutation(Open);
+
+/// A change that the caller may make.
+pub struct Permitted(Open);
+
+struct Open {
+    call: Call,
+    tx: Transaction<'static, Postgres>,
+    claim: Option<Claim>,
+}
+
+/// The answer to a change that holds; made by committing only.
+#[derive(Debug)]
+pub struct Committed<R>(Response, PhantomData<fn() -> R>);
+
+impl Mutation {
+    pub(crate) fn new(
+        call: Call,
+        tx: Transaction<'static, Postgres>,
+        claim: Option<Claim>,
+    ) -> Self {
+        Self(Open { call, tx, claim })
+    }
+
+    /// For reading and locking what the decision depends on.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.0.tx
+    }
+
+    pub fn principal(&self) -> Result<&Principal, Problem> {
+        self.0
+            .call
+            .principal
+            .as_ref()
+            .ok_or_else(|| Problem::new(Code::CredentialsRequired))
+    }
+
+    /// Decides whether the caller may do this endpoint's action on that.
+    pub fn authorize(self, on: On) -> Result<Permitted, Denied> {
+        if let (Some(principal), Some(action)) =
+            (&self.0.call.principal, self.0.call.endpoint.guard.action)
+        {
+            authorization::authorize(principal, action, on)?;
+        }
+        Ok(Permitted(self.0))
+    }
+}
+
+impl Permitted {
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.0.tx
+    }
+
+    pub fn app(&self) -> App {
+        self.0.call.app.clone()
+    }
+
+    pub fn principal(&self) -> Result<&Principal, Problem> {
+        self.0
+            .call
+            .principal
+            .as_ref()
+            .ok_or_else(|| Problem::new(Code::CredentialsRequired))
+    }
+
+    /// 201 with the new resource and its address.
+    pub async fn created<R: Resource>(self, resource: R) -> db::Result<Committed<R>> {
+        self.finish(StatusCode::CREATED, resource).await
+    }
+
+    /// 200 with the resource as it is now.
+    pub async fn updated<R: Resource>(self, resource: R) -> db::Result<Committed<R>> {
+        self.finish(StatusCode::OK, resource).await
+    }
+
+    /// 202 with the operation that carries the change out. The audit entry names what it is about.
+    pub async fn accepted<R: Resource>(self, operation: R) -> db::Result<Committed<R>> {
+        self.finish(StatusCode::ACCEPTED, operation).await
+    }
+
+    /// 204: the resource is gone.
+    pub async fn deleted<R: Resource>(self, id: impl ToString) -> db::Result<Committed<R>> {
+        let id = id.to_string();
+        self.commit(StatusCode::NO_CONTENT, R::KIND, &id).await?;
+        Ok(Committed(
+            StatusCode::NO_CONTENT.into_response(),
+            PhantomData,
+        ))
+    }
+
+    async fn finish<R: Resource>(
+        self,
+        status: StatusCode,
+        resource: R,
+    ) -> db::Result<Committed<R>> {
+        let id = resource.id();
+        self.commit(status, R::KIND, &id).await?;
+        Ok(Committed(shown(status, &resource), PhantomData))
+    }
+
+    /// Everything that must stand or fall together, then the commit.
+    async fn commit(self, status: StatusCode, kind: &str, id: &str) -> db::Result<()> {
+        let Open {
+            call,
+            mut tx,
+            claim,
+        } = self.0;
+        if let Some(claim) = claim {
+            claim.record(&mut tx, status, kind, id).await?;
+            metrics::counter!("api_idempotency_total", "outcome" => "created").increment(1);
+        }
+        let subject = Some((kind, id));
+        audit(&call, &mut tx, Outcome::Allowed, None, subject, &json!({})).await?;
+        tx.commit().await.map_err(db::Error::from)
+    }
+}
+
+/// Writes the audit entry of a call; a call whose endpoint changes nothing has none.
+pub(crate) async fn audit(
+    call: &Call,
+    conn: &mut PgConnection,
+    outcome: Outcome,
+    reason: Option<&str>,
+    subject: Option<(&str, &str)>,
+    detail: &Value,
+) -> db::Result<()> {
+    let Some(action) = call.endpoint.guard.action else {
+        return Ok(());
+    };
+    let key_id = call.principal.as_ref().map(|p| p.api_key_id.to_string());
+    let entry = Entry {
+        org_id: call.principal.as_ref().map(|p| p.org_id),
+        actor: Actor {
+            kind: if key_id.is_some() {
+                "api_key"
+            } else {
+                "system"
+            },
+            id: key_id.as_deref().unwrap_or("internal"),
+            user_id: call.principal.as_ref().map(|p| p.user_id),
+        },
+        action: action.name,
+        resource_kind: subject.map_or(action.resource_kind(), |(kind, _)| kind),
+        resource_id: subject.map(|(_, id)| id),
+        outcome,
+        reason,
+        request_id: Some(call.request_id.as_str()),
+        detail,
+    };
+    db::audit::append(conn, entry).await.map(drop)
+}
+
+/// A resource as the answer to a change; also what a replay renders.
+pub(crate) fn shown<R: Resource>(status: StatusCode, resource: &R) -> Response {
+    let mut response = tagged(resource);
+    *response.status_mut() = status;
+    let points = matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED);
+    if points && let Ok(url) = HeaderValue::try_from(resource.url()) {
+        response.headers_mut().insert(header::LOCATION, url);
+    }
+    response
+}
+
+impl<R> IntoResponse for Committed<R> {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+/// Where the pipeline leaves the mutation for the handler to take, once.
+#[derive(Clone)]
+pub(crate) struct Slot(Arc<Mutex<Option<Mutation>>>);
+
+impl Slot {
+    pub(crate) fn new(mutation: Mutation) -> Self {
+        Self(Arc::new(Mutex::new(Some(mutation))))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Mutation {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Absent for endpoints without an action: they cannot change anything.
+        parts
+            .extensions
+            .get::<Slot>()
+            .and_then(|slot| slot.0.lock().ok()?.take())
+            .ok_or_else(|| Problem::new(Code::Internal))
+    }
+}

@@ -1,0 +1,216 @@
+//! What every request passes before its handler, in this order: authentication, rate class,
+//! idempotency, policy; and after it: the audit of what was refused or failed. The request id
+//! and the metrics are further out, in [`crate::edge`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use db::audit::Outcome;
+use serde_json::json;
+
+use crate::app::App;
+use crate::authentication::{self, Principal};
+use crate::authorization;
+use crate::call::{Call, Inner};
+use crate::edge::RequestId;
+use crate::endpoint::{Authentication, Endpoint};
+use crate::idempotency::{self, Begun};
+use crate::mutation::{Mutation, Slot, audit};
+use crate::problem::{Code, Problem};
+
+/// The largest body (HRD-03).
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// How long a body may take to arrive.
+const BODY_LIMIT: Duration = Duration::from_secs(10);
+/// How long a handler may take; the longest long poll fits in.
+const HANDLER_LIMIT: Duration = Duration::from_secs(40);
+
+/// One endpoint's place in the router.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) app: App,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+pub(crate) async fn run(State(stage): State<Stage>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let admitted = admit(
+        &stage,
+        &parts.headers,
+        &parts.extensions,
+        body,
+        parts.uri.path(),
+        &parts.method,
+    )
+    .await;
+    let call = match admitted {
+        Ok(call) => call,
+        Err(problem) => return problem.into_response(),
+    };
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let headers = parts.headers.clone();
+    let request = Request::from_parts(parts, Body::empty());
+    let answer = match decide(&call, &headers, &query).await {
+        Ok(Decision::Go(mutation)) => perform(&call, mutation, request, next).await,
+        Ok(Decision::Replay(answer)) => answer,
+        Err(problem) => problem.into_response(),
+    };
+    let (status, code) = (
+        answer.status(),
+        answer.extensions().get::<Problem>().map(Problem::code),
+    );
+    if call.endpoint.guard.action.is_some()
+        && (status.is_client_error() || status.is_server_error())
+    {
+        record_refusal(&call, status, code).await;
+    }
+    answer
+}
+
+/// Lets the caller and his body in, or says why not.
+async fn admit(
+    stage: &Stage,
+    headers: &HeaderMap,
+    extensions: &axum::http::Extensions,
+    body: Body,
+    path: &str,
+    method: &Method,
+) -> Result<Call, Problem> {
+    let Stage { app, endpoint } = stage;
+    let principal = authenticate(app, endpoint, headers).await?;
+    let span = tracing::Span::current();
+    let class: &'static str = endpoint.guard.rate.into();
+    span.record("rate_class", class);
+    if let Some(principal) = &principal {
+        span.record("principal", tracing::field::display(principal.api_key_id));
+    }
+    let body = match *method {
+        Method::POST | Method::PUT | Method::PATCH => receive(headers, body).await?,
+        _ => Bytes::new(),
+    };
+    let request_id = extensions
+        .get::<RequestId>()
+        .cloned()
+        .ok_or_else(|| Problem::new(Code::Internal))?;
+    Ok(Call::new(Inner {
+        app: app.clone(),
+        endpoint: Arc::clone(endpoint),
+        principal,
+        request_id,
+        body,
+        path: path.to_owned(),
+    }))
+}
+
+async fn authenticate(
+    app: &App,
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+) -> Result<Option<Principal>, Problem> {
+    match endpoint.guard.authentication {
+        Authentication::Public => Ok(None),
+        Authentication::Principal => authentication::principal(app, headers).await.map(Some),
+        Authentication::PlatformOperator => authentication::operator(app, headers).await.map(Some),
+        Authentication::InternalToken => match &app.settings.internal_jwks_refresh_token {
+            Some(token) => authentication::internal(token, headers).map(|()| None),
+            None => Err(Problem::new(Code::NotFound)),
+        },
+    }
+}
+
+async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let too_large = || Problem::new(Code::BodyTooLarge).detail("at most 1 MiB");
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(too_large());
+    }
+    let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, MAX_BODY_BYTES))
+        .await
+        .map_err(|_| Problem::new(Code::BodyTimeout))?
+        .map_err(|error| {
+            let cut = std::error::Error::source(&error)
+                .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+            if cut {
+                too_large()
+            } else {
+                Problem::new(Code::MalformedRequest)
+            }
+        })?;
+    if !body.is_empty() && !is_json(headers) {
+        return Err(Problem::new(Code::UnsupportedMediaType));
+    }
+    Ok(body)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|text| {
+            let essence = text.split(';').next().unwrap_or_default().trim();
+            essence.eq_ignore_ascii_case("application/json")
+        })
+}
+
+enum Decision {
+    Go(Option<Mutation>),
+    Replay(Response),
+}
+
+/// Idempotency, then policy.
+async fn decide(call: &Call, headers: &HeaderMap, query: &str) -> Result<Decision, Problem> {
+    let Some(action) = call.endpoint.guard.action else {
+        return Ok(Decision::Go(None));
+    };
+    let mutation = match idempotency::begin(call, headers, query).await? {
+        Begun::Fresh(mutation) => mutation,
+        Begun::Replay(answer) => return Ok(Decision::Replay(answer)),
+    };
+    if let Some(principal) = &call.principal {
+        authorization::may_ever(principal, action)?;
+    }
+    Ok(Decision::Go(Some(mutation)))
+}
+
+async fn perform(
+    call: &Call,
+    mutation: Option<Mutation>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Some(mutation) = mutation {
+        request.extensions_mut().insert(Slot::new(mutation));
+    }
+    request.extensions_mut().insert(call.clone());
+    tokio::time::timeout(HANDLER_LIMIT, next.run(request))
+        .await
+        .unwrap_or_else(|_| Problem::new(Code::Timeout).into_response())
+}
+
+/// Audits an attempt that changed nothing, in a transaction of its own: the attempt's was rolled
+/// back. Callers whom nobody knows are counted by `auth_failures_total` and never get here, so
+/// that a stranger cannot make the database write.
+async fn record_refusal(call: &Call, status: StatusCode, code: Option<Code>) {
+    let outcome = match code {
+        Some(Code::Forbidden) => Outcome::Denied,
+        _ => Outcome::Failed,
+    };
+    let reason = code.map(Code::as_str);
+    let detail = json!({ "path": call.path, "status": status.as_u16() });
+    let written: Result<(), Problem> = async {
+        let mut tx = call.transaction().await?;
+        audit(call, &mut tx, outcome, reason, None, &detail).await?;
+        Ok(tx.commit().await.map_err(db::Error::from)?)
+    }
+    .await;
+    if let Err(problem) = written {
+        tracing::warn!(%problem, "refusal not audited");
+    }
+}
