@@ -5,6 +5,7 @@
 
 mod compose;
 mod dependencies;
+mod documents;
 mod erd;
 mod exceptions;
 mod files;
