@@ -8,10 +8,14 @@
 pub mod api_key;
 pub mod event;
 pub mod id;
+pub mod inventory;
 pub mod label;
 pub mod name;
+pub mod net_guard;
 pub mod operation;
 pub mod policy;
 pub mod reason;
 pub mod role;
+pub mod ssh_public_key;
 pub mod state;
+pub mod unix_user;
