@@ -1,4 +1,9 @@
 //! One idempotent effect per function, implementing `contract`. What follows what is not known
 //! here.
 
+pub mod allocation;
+mod audit;
+pub mod capacity;
+pub mod enrollment;
+pub mod refusal;
 pub mod step;

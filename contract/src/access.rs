@@ -43,3 +43,5 @@ impl AccessSteps {
         unimplemented!()
     }
 }
+
+pub use self::access_steps::{Accept, Install, Preflight, ProveRemoved, Remove};

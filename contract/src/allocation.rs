@@ -185,3 +185,8 @@ impl AllocationSteps {
         unimplemented!()
     }
 }
+
+pub use self::allocation_steps::{
+    Activate, Admit, BeginRelease, Extend, Fail, FailRelease, FinishRelease, Load, NextOrder,
+    RejectOrder, RequestRelease,
+};

@@ -24,7 +24,7 @@ pub struct Assigned {
 
 /// One try's GPUs go back and its node goes out of service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GiveBack {
+pub struct GiveBackInput {
     pub step: StepInput,
     /// What was wrong with the node.
     pub fault: Code,
@@ -47,7 +47,9 @@ impl CapacitySteps {
     /// allocation queue again or fail; one transaction. To be called once nothing is left on the
     /// node.
     #[activity(name = "capacity.give_back")]
-    pub fn give_back(_: GiveBack) -> Result<(), ActivityError> {
+    pub fn give_back(_: GiveBackInput) -> Result<(), ActivityError> {
         unimplemented!()
     }
 }
+
+pub use self::capacity_steps::{Assign, GiveBack};

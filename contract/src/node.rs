@@ -63,3 +63,5 @@ impl NodeSteps {
         unimplemented!()
     }
 }
+
+pub use self::node_steps::{Admit, Begin, Quarantine, Verify};

@@ -15,6 +15,7 @@
 pub mod allocation;
 pub mod api_key;
 pub mod audit;
+pub mod capacity;
 pub mod dead_letter;
 pub mod diagram;
 pub mod error;
@@ -25,6 +26,7 @@ pub mod intent;
 pub mod node;
 pub mod operation;
 pub mod operation_step;
+pub mod order;
 pub mod outbox;
 pub mod policy;
 pub mod project;

@@ -13,6 +13,7 @@ pub mod label;
 pub mod name;
 pub mod net_guard;
 pub mod operation;
+pub mod placement;
 pub mod policy;
 pub mod reason;
 pub mod role;

@@ -35,6 +35,11 @@ impl ReleaseReason {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// The same as a code.
+    pub fn code(self) -> Code {
+        Code(self.as_str().to_owned())
+    }
 }
 
 /// A stable code such as `no_capacity`: lower case letters, digits and underscores, at most
@@ -88,39 +93,52 @@ impl fmt::Display for Code {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
+    ($($name:ident $retry:literal $title:literal;)+) => {
         impl Code {
-            $($(#[$doc])* pub fn $name() -> Self { Self($text.to_owned()) })+
+            $(#[doc = $title] pub fn $name() -> Self { Self(stringify!($name).to_owned()) })+
+
+            /// What a person reads, and when it makes sense to ask again.
+            fn meaning(&self) -> (&'static str, &'static str) {
+                match self.0.as_str() {
+                    $(stringify!($name) => ($title, $retry),)+
+                    _ => ("a node was found bad", "later"),
+                }
+            }
         }
 
         #[cfg(test)]
-        const KNOWN: &[&str] = &[$($text),+];
+        const KNOWN: &[&str] = &[$(stringify!($name)),+];
     };
 }
 
 codes! {
-    /// No node had room before the wait was over.
-    no_capacity = "no_capacity";
-    /// The project holds as many GPUs as policy allows.
-    quota_exceeded = "quota_exceeded";
-    /// Somebody called it off.
-    cancelled = "cancelled";
-    /// The SKU is no longer sold.
-    sku_retired = "sku_retired";
-    /// Every node that was tried turned out bad.
-    nodes_exhausted = "nodes_exhausted";
-    /// The network guard refused the node's address.
-    probe_target_denied = "probe_target_denied";
-    /// A step was tried for as long as it may be, without an answer that says more.
-    step_exhausted = "step_exhausted";
-    /// Access could not be taken away, or not be shown to be gone.
-    removal_unproved = "removal_unproved";
-    /// The allocation ended before the order could be carried out.
-    allocation_ended = "allocation_ended";
-    /// The workflow that should carry the order out has ended.
-    workflow_closed = "workflow_closed";
-    /// The lease would be longer than policy allows.
-    lease_too_long = "lease_too_long";
+    no_capacity "later" "no node had room before the wait was over";
+    quota_exceeded "later" "the project holds as many GPUs as policy allows";
+    sku_retired "never" "the SKU is no longer sold";
+    node_retired "never" "the node is no longer in service";
+    probe_target_denied "later" "the network guard refused the address of the node";
+    step_exhausted "later" "a step was tried for as long as it may be";
+    removal_unproved "later" "access could not be taken away, or not be shown to be gone";
+    allocation_ended "never" "the allocation ended before the order was carried out";
+    nothing_to_retry "never" "the allocation is in no state in which this order makes sense";
+    workflow_closed "never" "the workflow that should carry the order out has ended";
+    lease_too_long "never" "the lease would be longer than policy allows";
+    cancelled "never" "somebody called it off";
+}
+
+impl Code {
+    /// Problem details (RFC 9457) of an operation that failed for this reason.
+    pub fn problem(&self) -> serde_json::Value {
+        let (title, retry) = self.meaning();
+        serde_json::json!({
+            "type": format!("urn:berth:problem:{self}"),
+            "title": title,
+            "status": 409,
+            "detail": title,
+            "code": self,
+            "retry": retry,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //! and the changes of state that the workflow makes have files of their own.
 
 mod create;
+pub mod queue;
 mod read;
+pub mod transition;
 mod usage;
 mod wish;
 
@@ -14,7 +16,7 @@ use time::OffsetDateTime;
 
 pub use create::{NewAllocation, insert, known_ssh_keys, set_ssh_keys};
 pub use read::{Filter, devices, get, list, lock, machines, ssh_keys, stuck, update};
-pub use usage::usage_intervals;
+pub use usage::{close_usage, open_usage, usage_intervals};
 pub use wish::request_release;
 
 /// One allocation as its row says.

@@ -2,7 +2,7 @@
 
 use contract::access::AccessSteps;
 use contract::allocation::{AllocationSteps, AllocationView, FailInput, StepInput};
-use contract::capacity::{CapacitySteps, GiveBack};
+use contract::capacity::{CapacitySteps, GiveBackInput};
 use domain::reason::Code;
 use temporalio_common::ActivityDefinition;
 use temporalio_workflow::{WorkflowContext, select};
@@ -121,7 +121,7 @@ async fn give_back(
     step: StepInput,
     fault: Code,
 ) -> Result<(), Failure> {
-    let input = GiveBack {
+    let input = GiveBackInput {
         step,
         fault,
         requeue: view.attempt < view.limits.node_attempts,

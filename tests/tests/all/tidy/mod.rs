@@ -5,7 +5,6 @@
 
 mod compose;
 mod dependencies;
-mod documents;
 mod erd;
 mod exceptions;
 mod files;

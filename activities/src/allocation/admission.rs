@@ -1,0 +1,113 @@
+//! In, or not: before there is a reservation.
+
+use contract::allocation::{Admission, FailInput, StepInput};
+use db::allocation::transition::{self, Held};
+use db::{PgConnection, PgPool};
+use domain::event::{AllocationFailed, AllocationQueued};
+use domain::policy::{self, Scope};
+use domain::reason::Code;
+use domain::state::{AllocationState, OperationState, StepState};
+
+use super::{count_transition, hold, publish, record_step};
+use crate::audit;
+use crate::refusal::Refusal;
+
+pub(super) async fn admit(pool: &PgPool, step: StepInput) -> Result<Admission, Refusal> {
+    let mut tx = pool.begin().await?;
+    let held = hold(&mut tx, step.allocation_id).await?;
+    match (held.state, &held.state_reason) {
+        (AllocationState::Requested, _) => {}
+        (AllocationState::Failed, Some(code)) => {
+            return Ok(Admission::Refused { code: code.clone() });
+        }
+        _ => return Ok(Admission::Queued),
+    }
+    let refused = refusal(&mut tx, &held).await?;
+    let to = if let Some(code) = &refused {
+        let detail = Some(code.as_str());
+        record_step(
+            &mut tx,
+            step.operation_id,
+            "admit",
+            StepState::Failed,
+            detail,
+        )
+        .await?;
+        end_in_failure(&mut tx, &held, code).await?;
+        AllocationState::Failed
+    } else {
+        let operation = step.operation_id;
+        record_step(&mut tx, operation, "admit", StepState::Succeeded, None).await?;
+        if let Some(operation) = operation {
+            db::operation_step::start(&mut tx, operation, "reserve").await?;
+        }
+        transition::enter_queue(&mut tx, held.id, held.state, None).await?;
+        let event = AllocationQueued {
+            allocation_id: held.id,
+            project_id: held.project_id,
+        };
+        publish(&mut tx, &held, event).await?;
+        AllocationState::Queued
+    };
+    tx.commit().await?;
+    count_transition(held.state, to);
+    Ok(refused.map_or(Admission::Queued, |code| Admission::Refused { code }))
+}
+
+/// What speaks against it, if anything does.
+async fn refusal(conn: &mut PgConnection, held: &Held) -> Result<Option<Code>, Refusal> {
+    if db::allocation::queue::sku_is_retired(conn, &held.sku).await? {
+        return Ok(Some(Code::sku_retired()));
+    }
+    let scope = Scope::Project(held.org_id, held.project_id);
+    let most = db::policy::resolve(conn, &policy::GPUS_MAX, scope).await?;
+    let others = db::allocation::queue::admitted_gpus(conn, held.project_id, held.id).await?;
+    Ok((others + i64::from(held.gpu_count) > most).then(Code::quota_exceeded))
+}
+
+/// `queued → failed`: the wait is over and nothing was reserved.
+pub(super) async fn give_up(pool: &PgPool, input: &FailInput) -> Result<(), Refusal> {
+    let mut tx = pool.begin().await?;
+    let held = hold(&mut tx, input.step.allocation_id).await?;
+    match held.state {
+        AllocationState::Failed => return Ok(()),
+        AllocationState::Queued if held.release_requested_at.is_none() => {}
+        state => return Err(Refusal::conflict(held.id, state)),
+    }
+    if let Some(operation) = input.step.operation_id {
+        let detail = Some(input.code.as_str());
+        db::operation_step::finish(&mut tx, operation, "reserve", StepState::Failed, detail)
+            .await?;
+    }
+    end_in_failure(&mut tx, &held, &input.code).await?;
+    tx.commit().await?;
+    count_transition(held.state, AllocationState::Failed);
+    Ok(())
+}
+
+/// `→ failed`, with all that people see of it. Nothing of it may be held any more.
+pub(crate) async fn end_in_failure(
+    conn: &mut PgConnection,
+    held: &Held,
+    code: &Code,
+) -> Result<(), Refusal> {
+    transition::end(
+        conn,
+        held.id,
+        held.state,
+        AllocationState::Failed,
+        Some(code),
+    )
+    .await?;
+    let event = AllocationFailed {
+        allocation_id: held.id,
+        project_id: held.project_id,
+        code: code.clone(),
+    };
+    publish(conn, held, event).await?;
+    for order in db::order::open(conn, held.id.uuid()).await? {
+        db::order::finish(conn, order.id, OperationState::Failed, Some(code)).await?;
+    }
+    audit::allocation(conn, held, "allocation.fail", Some(code)).await?;
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! What workflows do on their own account, in the audit log.
+
+use db::PgConnection;
+use db::allocation::transition::Held;
+use db::audit::{Actor, Entry, Outcome};
+use domain::id::{NodeId, OrgId};
+use domain::reason::Code;
+use serde_json::json;
+
+use crate::refusal::Refusal;
+
+/// An allocation's workflow did something to it; `reason` is why, or why it did not work.
+pub(crate) async fn allocation(
+    conn: &mut PgConnection,
+    held: &Held,
+    action: &str,
+    reason: Option<&Code>,
+) -> Result<(), Refusal> {
+    let by = contract::workflow_id::allocation(held.id);
+    let thing = ("allocation", held.id.to_string());
+    append(conn, &by, Some(held.org_id), action, thing, reason).await
+}
+
+/// A workflow did something to a node.
+pub(crate) async fn node(
+    conn: &mut PgConnection,
+    by: &str,
+    node: NodeId,
+    action: &str,
+    reason: Option<&Code>,
+) -> Result<(), Refusal> {
+    append(conn, by, None, action, ("node", node.to_string()), reason).await
+}
+
+async fn append(
+    conn: &mut PgConnection,
+    workflow: &str,
+    org_id: Option<OrgId>,
+    action: &str,
+    (resource_kind, resource_id): (&str, String),
+    reason: Option<&Code>,
+) -> Result<(), Refusal> {
+    let entry = Entry {
+        org_id,
+        actor: Actor {
+            kind: "workflow",
+            id: workflow,
+            user_id: None,
+        },
+        action,
+        resource_kind,
+        resource_id: Some(&resource_id),
+        outcome: Outcome::Allowed,
+        reason: reason.map(Code::as_str),
+        request_id: None,
+        detail: &json!({}),
+    };
+    db::audit::append(conn, entry).await?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Who gets which GPUs, and how they come back.
+
+use std::sync::Arc;
+
+use contract::capacity::{Assign, AssignInput, Assigned, GiveBack, GiveBackInput};
+use contract::workflow_id;
+use db::allocation::transition::{self, Held};
+use db::intent::{IntentKind, NewIntent};
+use db::{PgConnection, PgPool};
+use domain::event::{AllocationProvisioning, AllocationQueued, NodeQuarantined};
+use domain::id::{AllocationId, NodeId};
+use domain::operation::OperationKind;
+use domain::placement::best_fit;
+use domain::state::{AllocationState, NodeState, StateMachine, StepState};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::allocation::{count, count_transition, end_in_failure, publish};
+use crate::audit;
+use crate::refusal::Refusal;
+
+/// Grants of one call; who comes after them is served by the next call.
+const GRANTS_MAX: usize = 100;
+
+/// The steps, on a pool of the role `berth_worker`.
+#[derive(Debug)]
+pub struct Capacity {
+    pub pool: PgPool,
+}
+
+#[activities]
+impl Capacity {
+    #[activity(definition = Assign)]
+    pub async fn assign(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: AssignInput,
+    ) -> Result<Assigned, ActivityError> {
+        Ok(assign(&self.pool, &input).await?)
+    }
+
+    #[activity(definition = GiveBack)]
+    pub async fn give_back(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: GiveBackInput,
+    ) -> Result<(), ActivityError> {
+        Ok(give_back(&self.pool, &input).await?)
+    }
+}
+
+/// Serves a SKU's queue in strict order, one transaction a grant, until the first in it does not
+/// fit. Any number of these may run at once.
+pub async fn assign(pool: &PgPool, input: &AssignInput) -> Result<Assigned, Refusal> {
+    let mut granted = Vec::new();
+    while granted.len() < GRANTS_MAX {
+        match grant_head(pool, input).await? {
+            Some(allocation) => granted.push(allocation),
+            None => break,
+        }
+    }
+    let mut conn = pool.acquire().await?;
+    let waiting = db::allocation::queue::length(&mut conn, &input.sku).await?;
+    Ok(Assigned {
+        granted,
+        waiting: count(waiting),
+    })
+}
+
+/// Gives the first in the queue its GPUs, all on one node. `None`: nobody waits, or it does not fit.
+async fn grant_head(pool: &PgPool, input: &AssignInput) -> Result<Option<AllocationId>, Refusal> {
+    let mut tx = pool.begin().await?;
+    db::capacity::lock(&mut tx, &input.sku).await?;
+    let Some(held) = hold_head(&mut tx, &input.sku).await? else {
+        return Ok(None);
+    };
+    let candidates = db::capacity::candidates(&mut tx, &input.sku, held.id).await?;
+    let Some(node) = best_fit(count(held.gpu_count.into()), &candidates) else {
+        return Ok(None);
+    };
+    let attempt = transition::provision(&mut tx, held.id).await?;
+    db::capacity::reserve(&mut tx, held.org_id, held.id, attempt, node, held.gpu_count).await?;
+    announce(&mut tx, &held, node, attempt).await?;
+    if input.asked_by != Some(held.id) {
+        let wake = NewIntent {
+            kind: IntentKind::Wake,
+            org_id: Some(held.org_id),
+            workflow_type: workflow_id::ALLOCATION,
+            workflow_id: &workflow_id::allocation(held.id),
+            resource_id: held.id.uuid(),
+            operation_id: None,
+        };
+        db::intent::append(&mut tx, &wake).await?;
+    }
+    tx.commit().await?;
+    count_transition(AllocationState::Queued, AllocationState::Provisioning);
+    Ok(Some(held.id))
+}
+
+/// The first in the queue, held. It may leave the queue while it is waited for; then the next one
+/// is the first.
+async fn hold_head(conn: &mut PgConnection, sku: &str) -> Result<Option<Held>, Refusal> {
+    while let Some(id) = db::allocation::queue::head(conn, sku).await? {
+        match transition::hold(conn, id).await? {
+            Some(held)
+                if held.state == AllocationState::Queued && held.release_requested_at.is_none() =>
+            {
+                return Ok(Some(held));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+async fn announce(
+    conn: &mut PgConnection,
+    held: &Held,
+    node: NodeId,
+    attempt: i32,
+) -> Result<(), Refusal> {
+    let event = AllocationProvisioning {
+        allocation_id: held.id,
+        project_id: held.project_id,
+        node_id: node,
+        attempt: count(attempt.into()),
+    };
+    publish(conn, held, event).await?;
+    let create = [OperationKind::AllocationCreate];
+    if let Some(order) = db::order::oldest(conn, held.id.uuid(), &create).await? {
+        let (state, step) = (StepState::Succeeded, "reserve");
+        db::operation_step::finish(conn, order.id, step, state, None).await?;
+    }
+    Ok(())
+}
+
+/// Takes back a try whose node was at fault. Nothing of it may be left on the node.
+pub async fn give_back(pool: &PgPool, input: &GiveBackInput) -> Result<(), Refusal> {
+    let step = input.step;
+    let mut tx = pool.begin().await?;
+    let held = transition::hold(&mut tx, step.allocation_id)
+        .await?
+        .ok_or_else(|| Refusal::conflict(step.allocation_id, "there is no such allocation"))?;
+    let attempt = i32::try_from(step.attempt).unwrap_or(i32::MAX);
+    let machine = db::capacity::machine(&mut tx, held.id, attempt)
+        .await?
+        .ok_or_else(|| Refusal::conflict(held.id, "there was no such try"))?;
+    if !machine.held {
+        return Ok(());
+    }
+    if held.state != AllocationState::Provisioning || held.attempts != attempt {
+        return Err(Refusal::conflict(held.id, held.state));
+    }
+    db::capacity::free(&mut tx, held.id).await?;
+    quarantine(&mut tx, machine.node_id, input).await?;
+    let to = if input.requeue {
+        transition::enter_queue(&mut tx, held.id, held.state, Some(&input.fault)).await?;
+        let event = AllocationQueued {
+            allocation_id: held.id,
+            project_id: held.project_id,
+        };
+        publish(&mut tx, &held, event).await?;
+        if let Some(operation) = step.operation_id {
+            db::operation_step::start(&mut tx, operation, "reserve").await?;
+        }
+        AllocationState::Queued
+    } else {
+        end_in_failure(&mut tx, &held, &input.fault).await?;
+        AllocationState::Failed
+    };
+    tx.commit().await?;
+    count_transition(held.state, to);
+    Ok(())
+}
+
+/// Keeps the node from being given to anybody else, unless it is out of service already.
+async fn quarantine(
+    conn: &mut PgConnection,
+    node: NodeId,
+    input: &GiveBackInput,
+) -> Result<(), Refusal> {
+    let Some(row) = db::node::lock(conn, node).await? else {
+        return Ok(());
+    };
+    if !row.state.may_become(NodeState::Quarantined) {
+        return Ok(());
+    }
+    let (to, why) = (NodeState::Quarantined, Some(input.fault.as_str()));
+    if db::node::set_state(conn, node, row.state, to, why).await? {
+        let event = NodeQuarantined {
+            node_id: node,
+            code: input.fault.clone(),
+        };
+        db::outbox::append(conn, None, &event.into()).await?;
+        let by = workflow_id::allocation(input.step.allocation_id);
+        audit::node(conn, &by, node, "node.quarantine", Some(&input.fault)).await?;
+    }
+    Ok(())
+}

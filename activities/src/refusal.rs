@@ -1,0 +1,56 @@
+//! Why a step in the database did not happen, and what Temporal is told about it.
+
+use contract::failure;
+use temporalio_common::error::ApplicationFailure;
+use temporalio_sdk::activities::ActivityError;
+
+/// Deliberately no `std::error::Error`: `?` must not turn it into a failure without a type.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The row is not in the state that the step starts from: the workflow reads it again.
+    Conflict(String),
+    /// The database is away, or refuses for a reason of its own: tried again.
+    Database(db::Error),
+}
+
+impl Refusal {
+    /// The row of a thing is in a state that the step knows nothing to do in.
+    pub fn conflict(thing: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
+        Self::Conflict(format!("{thing}: {why}"))
+    }
+}
+
+impl From<db::Error> for Refusal {
+    fn from(error: db::Error) -> Self {
+        match error {
+            db::Error::RowsAffected { .. } => Self::Conflict(error.to_string()),
+            other => Self::Database(other),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<Refusal> for ActivityError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Conflict(why) => Self::application(
+                ApplicationFailure::builder(anyhow::Error::msg(why))
+                    .type_name(failure::STATE_CONFLICT.to_owned())
+                    .non_retryable(true)
+                    .build(),
+            ),
+            Refusal::Database(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "step in the database"
+                );
+                Self::application(ApplicationFailure::new(anyhow::Error::new(error)))
+            }
+        }
+    }
+}
