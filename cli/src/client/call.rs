@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-const PREFIX: &str = "/api/v1/";
+pub(super) const PREFIX: &str = "/api/v1/";
 const KEY_LENGTH_MAX: usize = 255;
 
 /// What makes two creations the same one.

@@ -84,13 +84,13 @@ impl Error {
 
     /// Whether the work may have been done although nobody said so.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable {
-                before_sending: false,
-                ..
-            } | Self::Body { .. }
-        ) || matches!(self, Self::Foreign { status } if status.is_server_error())
+        match self {
+            Self::Unreachable { before_sending, .. } => !before_sending,
+            Self::Foreign { status } => status.is_server_error(),
+            Self::Refused { problem, .. } => problem.retry == Retry::SameKey,
+            Self::Body { .. } => true,
+            Self::KeyShape => false,
+        }
     }
 
     /// Whether the same call may well succeed in a moment, and does no harm.

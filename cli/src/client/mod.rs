@@ -9,8 +9,6 @@ mod error;
 pub(crate) mod operation;
 mod problem;
 pub(crate) mod settings;
-#[cfg(test)]
-mod tests;
 mod text;
 mod watch;
 

@@ -1,9 +1,10 @@
 //! Operations as the API shows them.
 
 use serde::Deserialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::Problem;
+use super::{Problem, plain};
 
 /// A word for a state. Words of a newer server stay words.
 pub(crate) type StateName = String;
@@ -13,6 +14,15 @@ pub(crate) type StateName = String;
 pub(crate) struct Resource {
     pub(crate) kind: String,
     pub(crate) id: String,
+    /// Where it is, from the root of the server.
+    pub(crate) url: String,
+}
+
+impl Resource {
+    /// Where it is, as a call wants it; `None` for a place that is not the API's.
+    pub(crate) fn path(&self) -> Option<&str> {
+        self.url.strip_prefix(super::call::PREFIX)
+    }
 }
 
 /// Who carries an operation out.
@@ -60,7 +70,7 @@ pub(crate) struct Operation {
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
     #[serde(default)]
-    pub(crate) error: Option<Problem>,
+    pub(crate) error: Option<Value>,
     #[serde(default)]
     pub(crate) workflow: Option<Workflow>,
     #[serde(default)]
@@ -71,6 +81,15 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
+    /// Why it failed, in words.
+    pub(crate) fn why(&self) -> Option<String> {
+        let error = self.error.as_ref()?;
+        match serde_json::from_value::<Problem>(error.clone()) {
+            Ok(problem) if !problem.code.is_empty() => Some(problem.to_string()),
+            _ => Some(plain(&error.to_string()).into_owned()),
+        }
+    }
+
     /// Whether nothing more will happen.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state.as_str(), "succeeded" | "failed" | "cancelled")

@@ -58,8 +58,13 @@ impl fmt::Display for Problem {
             write!(f, ", {}", plain(request))?;
         }
         write!(f, ")")?;
-        for error in &self.errors {
-            write!(f, "\n  {}: {}", plain(&error.pointer), plain(&error.detail))?;
+        for FieldError { pointer, detail } in &self.errors {
+            let place = if pointer.is_empty() {
+                "the body"
+            } else {
+                pointer
+            };
+            write!(f, "\n  {}: {}", plain(place), plain(detail))?;
         }
         Ok(())
     }

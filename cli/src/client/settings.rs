@@ -128,3 +128,81 @@ impl fmt::Debug for EnvFile {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env_file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("env");
+        std::fs::write(&file, text).unwrap();
+        (dir, file)
+    }
+
+    #[test]
+    fn an_env_file_is_shell_format() {
+        let (_dir, file) = env_file(
+            "# written by berth up\n\
+             BERTH_API_URL=http://127.0.0.1:8080\n\
+             export BERTH_SKU=h100-80gb\n\
+             BERTH_API_KEY='berth_a$b'\n\
+             DATABASE_URL=\"postgres://u:p@h/d?x=1#y\"\n\
+             EMPTY=\n\
+             BERTH_SKU=later\n",
+        );
+        let env = EnvFile::read(&file).unwrap();
+        assert_eq!(env.get("BERTH_API_URL"), Some("http://127.0.0.1:8080"));
+        assert_eq!(env.get("BERTH_API_KEY"), Some("berth_a$b"));
+        assert_eq!(env.get("DATABASE_URL"), Some("postgres://u:p@h/d?x=1#y"));
+        assert_eq!(env.get("BERTH_SKU"), Some("later"));
+        assert_eq!(env.get("EMPTY"), None);
+        assert_eq!(env.get("ABSENT"), None);
+    }
+
+    #[test]
+    fn an_env_file_that_is_not_there_is_empty() {
+        let env = EnvFile::read(Path::new("/nowhere/env")).unwrap();
+        assert_eq!(env.get("BERTH_API_URL"), None);
+    }
+
+    #[test]
+    fn a_broken_env_file_is_named_and_its_secrets_are_not_shown() {
+        let (_dir, file) = env_file("BERTH_API_KEY='berth_secret\n");
+        let message = EnvFile::read(&file).unwrap_err().to_string();
+        assert!(
+            message.contains("env") && !message.contains("berth_secret"),
+            "{message}"
+        );
+        let (_dir, file) = env_file("BERTH_API_KEY=berth_secret\n");
+        let env = EnvFile::read(&file).unwrap();
+        let settings = Settings::new("http://localhost", Some(Key::new("berth_secret"))).unwrap();
+        let shown = format!("{env:?} {settings:?}");
+        assert!(!shown.contains("berth_secret"), "{shown}");
+    }
+
+    #[test]
+    fn an_address_is_http_with_a_host() {
+        for wrong in ["", "localhost:8080", "ftp://host", "http://", "/api"] {
+            assert!(Settings::new(wrong, None).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        let cases = [
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://localhost", true),
+            ("http://10.0.0.1", false),
+            ("https://localhost.example.org", false),
+        ];
+        for (url, loopback) in cases {
+            assert_eq!(
+                Settings::new(url, None).unwrap().is_loopback(),
+                loopback,
+                "{url}"
+            );
+        }
+    }
+}

@@ -142,3 +142,36 @@ impl Connection {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_and_environment_beat_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("env");
+        std::fs::write(&file, "BERTH_API_URL=http://file\n").unwrap();
+        let file = EnvFile::read(&file).unwrap();
+        let given = |text: &str| API_URL.resolve(Some(text.to_owned()), &file).unwrap();
+        assert_eq!(given("http://flag"), "http://flag");
+        assert_eq!(given(""), "http://file");
+        assert_eq!(API_URL.resolve(None, &file).unwrap(), "http://file");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_remedies() {
+        let nothing = EnvFile::default();
+        for setting in [API_URL, API_KEY, ADMIN_KEY] {
+            let message = setting.resolve(None, &nothing).unwrap_err().to_string();
+            assert!(
+                message.contains(setting.name) && message.contains(setting.flag),
+                "{message}"
+            );
+        }
+        let exit =
+            |setting: Setting| Failure::from(setting.resolve(None, &nothing).unwrap_err()).exit();
+        assert_eq!(exit(API_URL), crate::verbs::Exit::Usage);
+        assert_eq!(exit(API_KEY), crate::verbs::Exit::Auth);
+    }
+}

@@ -156,7 +156,7 @@ impl Run for Verb {
             Self::Probe { id, key, wait } => {
                 let call = Call::post(&format!("admin/nodes/{id}:probe"), key.key());
                 let accepted = session.send(&call).await?;
-                conclude::<Node>(session, &accepted, &wait, "admin/nodes").await
+                conclude::<Node>(session, &accepted, &wait).await
             }
         }
     }
@@ -177,5 +177,5 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result {
     ]);
     let call = Call::post("admin/nodes", args.key.key()).with_body(body);
     let accepted = session.send(&call).await?;
-    conclude::<Node>(session, &accepted, &args.wait, "admin/nodes").await
+    conclude::<Node>(session, &accepted, &args.wait).await
 }

@@ -69,7 +69,7 @@ impl Show for Operation {
         if let Some(resource) = &self.resource {
             table.field(&resource.kind, &resource.id);
         }
-        table.field("error", self.error.as_ref().map(ToString::to_string));
+        table.field("error", self.why());
         table.field(
             "workflow",
             self.workflow
@@ -92,7 +92,7 @@ impl Operation {
         for step in &self.steps {
             let seconds = step
                 .took()
-                .map(|took| format!("{:.1}", took.as_seconds_f64()));
+                .map(|took| format!("{:.2}", took.as_seconds_f64()));
             let attempt = (step.attempt > 0).then_some(step.attempt);
             table.row([
                 step.name.clone(),

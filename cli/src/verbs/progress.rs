@@ -41,7 +41,7 @@ impl Progress for Steps<'_> {
 fn took(step: &Step) -> String {
     let seconds = step.took().map(time::Duration::as_seconds_f64);
     seconds
-        .map(|seconds| format!(" in {seconds:.1} s"))
+        .map(|seconds| format!(" in {seconds:.2} s"))
         .unwrap_or_default()
 }
 

@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure, Result};
 use super::progress::Steps;
 use super::session::Session;
 use super::table::Show;
+use crate::client::operation::Resource;
 use crate::client::{Answer, IdempotencyKey, Operation, watch_operation};
 
 /// Whether to wait for the end of what was started.
@@ -60,12 +61,11 @@ async fn expiry(limit: Option<Duration>) -> Duration {
 }
 
 /// Ends a verb whose answer was an operation: shows that operation, or waits and shows what became
-/// of its resource, which `collection` holds.
+/// of its resource.
 pub(crate) async fn conclude<T: Show>(
     session: &mut Session<'_>,
     accepted: &Answer,
     wait: &WaitArgs,
-    collection: &str,
 ) -> Result {
     if !wait.wait {
         return session.show::<Operation>(accepted);
@@ -73,12 +73,8 @@ pub(crate) async fn conclude<T: Show>(
     let operation: Operation = accepted.json()?;
     let limit = wait.timeout_seconds.map(Duration::from_secs);
     let (answer, operation) = watch(session, &operation.id, limit).await?;
-    match &operation.resource {
-        Some(resource) => {
-            session
-                .get::<T>(&format!("{collection}/{}", resource.id))
-                .await?
-        }
+    match operation.resource.as_ref().and_then(Resource::path) {
+        Some(path) => session.get::<T>(path).await?,
         None => session.show::<Operation>(&answer)?,
     };
     Ok(verdict(session, &operation))
@@ -89,10 +85,7 @@ pub(crate) fn verdict(session: &mut Session<'_>, operation: &Operation) -> Exit 
     if operation.has_succeeded() {
         return Exit::Ok;
     }
-    let why = operation
-        .error
-        .as_ref()
-        .map(|problem| format!(": {problem}"));
+    let why = operation.why().map(|why| format!(": {why}"));
     let (id, state) = (&operation.id, &operation.state);
     session
         .console

@@ -90,5 +90,5 @@ pub(super) async fn run(args: Args, session: &mut Session<'_>) -> Result {
     ]);
     let call = Call::post("allocations", args.key.key()).with_body(body);
     let accepted = session.send(&call).await?;
-    conclude::<Allocation>(session, &accepted, &args.wait, "allocations").await
+    conclude::<Allocation>(session, &accepted, &args.wait).await
 }

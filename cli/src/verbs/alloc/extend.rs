@@ -28,5 +28,5 @@ pub(super) async fn run(args: Args, session: &mut Session<'_>) -> Result {
     let accepted = session
         .send(&Call::post(&path, args.key.key()).with_body(body))
         .await?;
-    conclude::<Allocation>(session, &accepted, &args.wait, "allocations").await
+    conclude::<Allocation>(session, &accepted, &args.wait).await
 }

@@ -19,5 +19,5 @@ pub(super) async fn run(args: Args, session: &mut Session<'_>) -> Result {
     let accepted = session
         .send(&Call::delete(&format!("allocations/{}", args.id)))
         .await?;
-    conclude::<Allocation>(session, &accepted, &args.wait, "allocations").await
+    conclude::<Allocation>(session, &accepted, &args.wait).await
 }

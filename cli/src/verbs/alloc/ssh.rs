@@ -138,3 +138,100 @@ fn code(status: ExitStatus) -> u8 {
         .or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST_KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+
+    fn login(host: &str, port: u16, host_key: &str) -> Login {
+        Login {
+            user: "t01".to_owned(),
+            host: host.to_owned(),
+            port,
+            host_key: host_key.to_owned(),
+        }
+    }
+
+    fn known(login: &Login) -> String {
+        std::fs::read_to_string(known_hosts(login).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_pinned_key_is_the_only_one_known() {
+        let with_comment = format!("{HOST_KEY} root@node-1");
+        let standard = login("10.1.2.3", 22, HOST_KEY);
+        assert_eq!(known(&standard), format!("10.1.2.3 {HOST_KEY}\n"));
+        let other = login("node.example.org", 2222, &with_comment);
+        let line = known(&other);
+        assert!(
+            line.starts_with(&format!("[node.example.org]:2222 {HOST_KEY}")),
+            "{line}"
+        );
+        assert_eq!(line.lines().count(), 1);
+    }
+
+    #[test]
+    fn an_answer_cannot_smuggle_options_or_lines() {
+        let two_keys = format!("{HOST_KEY}\n* {HOST_KEY}");
+        for (host, key) in [
+            ("-oProxyCommand=evil", HOST_KEY),
+            ("host *", HOST_KEY),
+            ("host\n*", HOST_KEY),
+            ("", HOST_KEY),
+            ("10.1.2.3", "garbage"),
+            ("10.1.2.3", &two_keys),
+        ] {
+            assert!(
+                known_hosts(&login(host, 22, key)).is_err(),
+                "{host:?} {key:?}"
+            );
+        }
+    }
+
+    /// What the real `ssh` makes of our options (`-G` prints its configuration and ends).
+    #[tokio::test]
+    async fn ssh_understands_every_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = folder.path().join("a key");
+        std::fs::write(&identity, "").unwrap();
+        let known_hosts = Path::new("/tmp/odd %h folder/known hosts");
+        let mut command = command(
+            &login("10.1.2.3", 2222, HOST_KEY),
+            known_hosts,
+            Some(&identity),
+        );
+        let output = command.arg("-G").output().await.expect("ssh is installed");
+        assert!(output.status.success(), "{output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        let identity_line = format!("identityfile {}", identity.display());
+        for line in [
+            "user t01",
+            "hostname 10.1.2.3",
+            "port 2222",
+            "stricthostkeychecking true",
+            "userknownhostsfile /tmp/odd %h folder/known hosts",
+            "globalknownhostsfile /dev/null",
+            &identity_line,
+            "identitiesonly yes",
+        ] {
+            assert!(
+                told.lines().any(|told| told == line),
+                "no {line:?} in:\n{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_machine_the_state_is_told() {
+        let allocation: Allocation = serde_json::from_value(serde_json::json!({
+            "id": "alloc_1", "state": "queued", "name": "x", "project_id": "p", "sku": "s",
+            "gpu_count": 1, "created_at": "2026-01-01T00:00:00Z",
+        }))
+        .unwrap();
+        let message = super::login(&allocation, None).unwrap_err().to_string();
+        assert!(message.contains("queued"), "{message}");
+    }
+}
