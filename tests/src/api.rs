@@ -41,7 +41,12 @@ impl Answer {
     pub fn problem(&self, status: u16, code: &str) -> Value {
         let body = self.expect(status);
         assert_eq!(body["code"], code, "{}", self.text);
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text
+        );
         for field in ["type", "title", "status", "detail", "request_id", "retry"] {
             assert!(!body[field].is_null(), "no {field}: {}", self.text);
         }
@@ -50,12 +55,18 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
 impl Api {
-    #[expect(clippy::disallowed_methods, reason = "a test's client, to the stack it started")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test's client, to the stack it started"
+    )]
     pub fn new(base: &str, key: Option<&str>) -> Self {
         static TLS: std::sync::Once = std::sync::Once::new();
         TLS.call_once(|| {
@@ -67,17 +78,27 @@ impl Api {
             .timeout(Duration::from_secs(60))
             .build()
             .expect("a client without special wishes");
-        Self { http, base: base.to_owned(), key: key.map(ToOwned::to_owned) }
+        Self {
+            http,
+            base: base.to_owned(),
+            key: key.map(ToOwned::to_owned),
+        }
     }
 
     /// The same address with another key.
     pub fn with_key(&self, key: Option<&str>) -> Self {
-        Self { key: key.map(ToOwned::to_owned), ..self.clone() }
+        Self {
+            key: key.map(ToOwned::to_owned),
+            ..self.clone()
+        }
     }
 
     /// The same key at another address.
     pub fn at(&self, base: &str) -> Self {
-        Self { base: base.to_owned(), ..self.clone() }
+        Self {
+            base: base.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// A request with the key on it, for wishes that the shorthands below do not cover.
@@ -97,7 +118,11 @@ impl Api {
     pub async fn try_send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Answer { status, headers, text: response.text().await? })
+        Ok(Answer {
+            status,
+            headers,
+            text: response.text().await?,
+        })
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -106,11 +131,14 @@ impl Api {
 
     /// POST under a fresh idempotency key.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.post_as(&Uuid::from_u128(rand::random()).to_string(), path, body).await
+        self.post_as(&Uuid::from_u128(rand::random()).to_string(), path, body)
+            .await
     }
 
     pub async fn post_as(&self, idempotency_key: &str, path: &str, body: &Value) -> Answer {
-        let request = self.request(Method::POST, path).header("idempotency-key", idempotency_key);
+        let request = self
+            .request(Method::POST, path)
+            .header("idempotency-key", idempotency_key);
         self.send(request.json(body)).await
     }
 
@@ -119,7 +147,12 @@ impl Api {
     }
 
     pub async fn patch(&self, path: &str, etag: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).header("if-match", etag).json(body)).await
+        self.send(
+            self.request(Method::PATCH, path)
+                .header("if-match", etag)
+                .json(body),
+        )
+        .await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {
@@ -128,7 +161,10 @@ impl Api {
 
     /// Long-polls an operation to its end and gives it back.
     pub async fn finished(&self, operation: &Value, limit: Duration) -> Value {
-        let id = operation["id"].as_str().expect("an operation has an id").to_owned();
+        let id = operation["id"]
+            .as_str()
+            .expect("an operation has an id")
+            .to_owned();
         eventually(&format!("the end of {id}"), limit, || async {
             let path = format!("/api/v1/operations/{id}?wait_seconds=5");
             let answer = self.try_send(self.request(Method::GET, &path)).await.ok()?;

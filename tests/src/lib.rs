@@ -2,10 +2,13 @@
 //! at it from outside.
 //!
 //! - [`stack()`] is the stack that all ordinary tests share; they isolate by organization.
-//! - [`Stack::own`] is for a test that kills servers: a whole stack of its own, one at a time.
+//! - [`rough_stack()`] is a second one for tests that kill servers or plant faults; they take turns.
 //! - With `BERTH_TEST_ENV=<file>` the shared stack is the one described by that `.berth/env`:
 //!   the seam for stacks that somebody else runs (another machine, containers).
-#![expect(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a harness panics: that is how a test fails"
+)]
 
 pub mod api;
 pub mod shell;
@@ -14,6 +17,6 @@ pub mod tenant;
 pub mod wait;
 
 pub use api::{Answer, Api};
-pub use stack::{Stack, stack};
+pub use stack::{Stack, rough_stack, stack};
 pub use tenant::Tenant;
 pub use wait::eventually;

@@ -14,6 +14,15 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use crate::api::Api;
 use crate::wait::eventually;
 
+const NODES: &[&str] = &["node-1", "node-2", "node-3"];
+const FAULTS: &[&str] = &[
+    "gpu-missing",
+    "wrong-driver",
+    "refuse-login",
+    "hang",
+    "disk-full",
+    "drop-connection",
+];
 const START_LIMIT: Duration = Duration::from_secs(180);
 
 /// A running stack and how to reach it.
@@ -22,7 +31,6 @@ pub struct Stack {
     env: BTreeMap<String, String>,
     dir: Option<PathBuf>,
     up: Option<std::sync::Mutex<Child>>,
-    _turn: Option<MutexGuard<'static, ()>>,
     _temp: Option<tempfile::TempDir>,
 }
 
@@ -36,10 +44,9 @@ pub async fn stack() -> &'static Stack {
                     env: read_env(Path::new(&file)),
                     dir: None,
                     up: None,
-                    _turn: None,
                     _temp: None,
                 },
-                None => Stack::start(3, None).await,
+                None => Stack::start(3).await,
             };
             stack.ready().await;
             stack
@@ -47,23 +54,89 @@ pub async fn stack() -> &'static Stack {
         .await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the harness has no settings file")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness has no settings file"
+)]
 fn given_env() -> Option<String> {
     std::env::var("BERTH_TEST_ENV").ok()
 }
 
+/// The stack whose servers and nodes tests may hurt; they take turns, and each finds it healed.
+pub async fn rough_stack() -> Turn {
+    static ROUGH: OnceCell<Stack> = OnceCell::const_new();
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let turn = TURN.lock().await;
+    let stack = ROUGH.get_or_init(|| Stack::start(3)).await;
+    stack.heal().await;
+    Turn { stack, _turn: turn }
+}
+
+/// A test's turn on the rough stack.
+#[derive(Debug)]
+pub struct Turn {
+    stack: &'static Stack,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        self.stack
+    }
+}
+
 impl Stack {
-    /// A stack for one test that will hurt it. Such tests take turns.
-    pub async fn own(nodes: u32) -> Self {
-        static TURN: Mutex<()> = Mutex::const_new(());
-        let turn = TURN.lock().await;
-        let stack = Self::start(nodes, Some(turn)).await;
-        stack.ready().await;
-        stack
+    /// Clears every planted fault.
+    pub fn heal_faults(&self) {
+        for node in NODES {
+            for fault in FAULTS {
+                self.fault(node, fault, false);
+            }
+        }
     }
 
-    async fn start(nodes: u32, turn: Option<MutexGuard<'static, ()>>) -> Self {
-        let temp = tempfile::Builder::new().prefix("berth-test-").tempdir().expect("a folder");
+    /// Clears faults, starts every role, probes quarantined nodes back into the fleet.
+    pub async fn heal(&self) {
+        self.heal_faults();
+        for role in [
+            "postgres", "redis", "nats", "temporal", "api", "worker", "relay",
+        ]
+        .iter()
+        .chain(NODES)
+        {
+            if !self.alive(role) {
+                self.berth(&["stack", "start", role]).await;
+            }
+        }
+        self.serves().await;
+        let admin = self.admin();
+        for node in self.nodes().await {
+            if node["state"] == "quarantined" {
+                let id = node["id"].as_str().expect("a node has an id");
+                admin
+                    .post(&format!("/api/v1/admin/nodes/{id}:probe"), &Value::Null)
+                    .await;
+            }
+        }
+        self.ready().await;
+    }
+
+    /// Whether a role's process is there and no zombie.
+    pub fn alive(&self, role: &str) -> bool {
+        let stat = self
+            .pid(role)
+            .map(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")));
+        stat.and_then(Result::ok)
+            .is_some_and(|text| !text.contains("State:\tZ"))
+    }
+
+    async fn start(nodes: u32) -> Self {
+        let temp = tempfile::Builder::new()
+            .prefix("berth-test-")
+            .tempdir()
+            .expect("a folder");
         // Postgres runs as another user where we are root.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(temp.path(), mode).expect("a folder that others may enter");
@@ -78,18 +151,25 @@ impl Stack {
             env: read_env(&env_file),
             dir: Some(dir),
             up: Some(std::sync::Mutex::new(up)),
-            _turn: turn,
             _temp: Some(temp),
         }
     }
 
-    async fn ready(&self) {
-        let (anybody, admin) = (self.api(None), self.admin());
+    /// Waits until the API says that everything it needs is there.
+    pub async fn serves(&self) {
+        let anybody = self.api(None);
         eventually("the API is ready", START_LIMIT, || async {
-            let answer = anybody.try_send(anybody.request(reqwest::Method::GET, "/readyz")).await;
+            let answer = anybody
+                .try_send(anybody.request(reqwest::Method::GET, "/readyz"))
+                .await;
             answer.is_ok_and(|a| a.status.is_success()).then_some(())
         })
         .await;
+    }
+
+    async fn ready(&self) {
+        self.serves().await;
+        let admin = self.admin();
         eventually("every node is available", START_LIMIT, || async {
             let request = admin.request(reqwest::Method::GET, "/api/v1/admin/nodes");
             let nodes = admin.try_send(request).await.ok()?.json();
@@ -103,7 +183,9 @@ impl Stack {
     /// A value of `.berth/env`.
     #[track_caller]
     pub fn env(&self, name: &str) -> &str {
-        self.env.get(name).unwrap_or_else(|| panic!("{name} is not in .berth/env"))
+        self.env
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is not in .berth/env"))
     }
 
     pub fn api(&self, key: Option<&str>) -> Api {
@@ -131,7 +213,9 @@ impl Stack {
 
     /// The folder that the stack was started in.
     pub fn dir(&self) -> &Path {
-        self.dir.as_deref().expect("a stack that this harness started")
+        self.dir
+            .as_deref()
+            .expect("a stack that this harness started")
     }
 
     /// The pid of a role, as `.berth/env` promises it.
@@ -143,7 +227,9 @@ impl Stack {
 
     /// Kills a role without warning. A Berth role comes back by itself, a server does not.
     pub fn kill(&self, role: &str) {
-        let pid = self.pid(role).unwrap_or_else(|| panic!("{role} has no pid file"));
+        let pid = self
+            .pid(role)
+            .unwrap_or_else(|| panic!("{role} has no pid file"));
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("it was alive");
     }
 
@@ -166,7 +252,12 @@ impl Stack {
 
     /// Plants or clears a fault on a simulated node.
     pub fn fault(&self, node: &str, fault: &str, on: bool) {
-        let file = self.dir().join("data/nodes").join(node).join("faults").join(fault);
+        let file = self
+            .dir()
+            .join("data/nodes")
+            .join(node)
+            .join("faults")
+            .join(fault);
         if on {
             std::fs::write(&file, "").expect("the fault knobs are ours to turn");
         } else if file.exists() {
@@ -195,7 +286,10 @@ impl Drop for Stack {
 /// The `berth` that was built beside this test binary.
 pub fn berth_exe() -> PathBuf {
     let me = std::env::current_exe().expect("a test knows its own path");
-    me.ancestors().nth(2).expect("target/<profile>/deps/<me>").join("berth")
+    me.ancestors()
+        .nth(2)
+        .expect("target/<profile>/deps/<me>")
+        .join("berth")
 }
 
 /// Starts `berth up` from a thread that never ends: the parent-death signal follows the thread
@@ -208,7 +302,13 @@ fn spawn_up(dir: &Path, nodes: u32) -> Child {
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "--"])
             .arg(berth_exe())
-            .args(["up", "--no-sample", "--nodes", &nodes.to_string(), "--data-dir"])
+            .args([
+                "up",
+                "--no-sample",
+                "--nodes",
+                &nodes.to_string(),
+                "--data-dir",
+            ])
             .arg(dir.join("data"))
             .env("BERTH_UP_UNSAFE_FAST", "1")
             .env("BERTH_DEV_DIR", workspace().join(".dev"))
@@ -228,7 +328,10 @@ fn spawn_up(dir: &Path, nodes: u32) -> Child {
 
 /// The root of the workspace.
 pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ has a parent")
+        .to_path_buf()
 }
 
 fn read_env(file: &Path) -> BTreeMap<String, String> {

@@ -13,7 +13,10 @@ where
         if let Some(value) = probe().await {
             return value;
         }
-        assert!(start.elapsed() < limit, "waited {limit:?} in vain for: {what}");
+        assert!(
+            start.elapsed() < limit,
+            "waited {limit:?} in vain for: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

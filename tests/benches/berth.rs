@@ -1,0 +1,44 @@
+//! `make bench`: what Berth costs, as ratios against a floor measured in the same run, because
+//! the machines that run this are noisy. Method and last results: `doc/benchmarks.md`.
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+#![expect(clippy::cast_precision_loss, reason = "rates for people")]
+
+#[path = "berth/accept.rs"]
+mod accept;
+#[path = "berth/overhead.rs"]
+mod overhead;
+#[path = "berth/read.rs"]
+mod read;
+
+/// The `p`th percentile of sorted values.
+pub(crate) fn percentile(sorted: &[f64], p: usize) -> f64 {
+    sorted
+        .get((sorted.len() * p / 100).min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
+}
+
+#[tokio::main]
+async fn main() {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with("--"))
+        .collect();
+    let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);
+    let stack = tests::stack().await;
+    let tenant = tests::Tenant::new(stack).await;
+    let mut ratios = Vec::new();
+    if runs("overhead") {
+        ratios.extend(overhead::run(stack, &tenant).await);
+    }
+    if runs("read") {
+        ratios.extend(read::run(stack, &tenant).await);
+    }
+    if runs("accept") {
+        ratios.extend(accept::run(stack, &tenant).await);
+    }
+    println!();
+    for line in ratios {
+        println!("ratio  {line}");
+    }
+}
