@@ -13,14 +13,11 @@ pub(crate) enum Failure {
     /// It was asked for wrongly.
     #[error("{0}")]
     Usage(String),
-    /// No key, or one that is not accepted.
-    #[error("{0}")]
-    Auth(String),
     #[error("{0}")]
     NotFound(String),
-    /// A wait ended before what it waited for.
-    #[error("{0}")]
-    TimedOut(String),
+    /// Another process has said why already; this is its exit code.
+    #[error("")]
+    Told(u8),
 }
 
 impl From<SettingsError> for Failure {
@@ -34,9 +31,8 @@ impl Failure {
         match self {
             Failure::Failed(_) => 1,
             Failure::Usage(_) => 2,
-            Failure::Auth(_) => 3,
             Failure::NotFound(_) => 4,
-            Failure::TimedOut(_) => 124,
+            Failure::Told(code) => *code,
         }
     }
 }
@@ -45,7 +41,9 @@ pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("berth: {failure}");
+            if !matches!(failure, Failure::Told(_)) {
+                eprintln!("berth: {failure}");
+            }
             ExitCode::from(failure.code())
         }
     }

@@ -13,6 +13,7 @@ mod client;
 mod exit;
 mod role;
 mod sim;
+mod stack;
 mod verbs;
 
 use std::process::ExitCode;
@@ -44,6 +45,10 @@ enum Invocation {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the whole stack on this machine, until Ctrl-C
+    Up(stack::UpArgs),
+    /// Look at a running local stack, or stop and start a part of it
+    Stack(stack::StackArgs),
     /// Bring the database's schema up to date, then end
     #[command(after_help = platform::settings::help())]
     Migrate,
@@ -70,6 +75,8 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Up(args) => stack::up(&args),
+        Command::Stack(args) => stack::control(&args),
         Command::Migrate => role::migrate::run(),
         Command::Config(config) => role::config::run(&config),
         Command::NodeHost(args) => sim::host(args),

@@ -16,6 +16,7 @@ pub mod allocation;
 pub mod api_key;
 pub mod audit;
 pub mod capacity;
+pub mod bootstrap;
 pub mod dead_letter;
 pub mod diagram;
 pub mod error;

@@ -72,6 +72,14 @@ impl Client {
         })
     }
 
+    /// Whether the API and everything it needs are there.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let mut url = self.base.clone();
+        url.set_path("/readyz");
+        let answer = self.http.get(url).timeout(CONNECT_TIMEOUT).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
         self.send(&Call::get(path)).await
     }

@@ -11,24 +11,24 @@ use crate::exit::Failure;
 pub(crate) fn run() -> Result<(), Failure> {
     let settings = Settings::load()?;
     telemetry::init("migrate");
-    super::block_on(migrate(&settings))?;
-    Ok(())
-}
-
-async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     let url = settings
         .database_owner_url
         .as_ref()
         .unwrap_or(&settings.database_url);
-    let mut owner = sqlx::PgConnection::connect(url.expose_secret())
+    let migrations = super::block_on(up(url.expose_secret()))?;
+    tracing::info!(migrations, "the schema is up to date");
+    Ok(())
+}
+
+/// Applies what is missing, as the schema's owner; answers how many migrations there are.
+pub(crate) async fn up(owner_url: &str) -> anyhow::Result<usize> {
+    let mut owner = sqlx::PgConnection::connect(owner_url)
         .await
         .context("cannot reach PostgreSQL")?;
     db::MIGRATOR
         .run(&mut owner)
         .await
-        .context("migration failed")?;
-    let applied = db::MIGRATOR.iter().count();
+        .context("cannot migrate the database")?;
     owner.close().await?;
-    tracing::info!(migrations = applied, "the schema is up to date");
-    Ok(())
+    Ok(db::MIGRATOR.iter().count())
 }

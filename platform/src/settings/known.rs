@@ -143,21 +143,14 @@ pub fn help() -> String {
         .map(|known| known.name.len())
         .max()
         .unwrap_or_default();
-    let mut text =
-        String::from("Settings (environment, or the TOML file that BERTH_CONFIG_FILE names):\n");
-    for Known {
-        name,
-        need,
-        text: what,
-        ..
-    } in shown()
-    {
-        let need = match need {
+    let line = |known: &Known| {
+        let need = match known.need {
             Required => " [required]".to_owned(),
             Default(value) => format!(" [default: {value}]"),
             Optional | Reserved => String::new(),
         };
-        text.push_str(&format!("  {name:width$}  {what}{need}\n"));
-    }
-    text
+        format!("  {:width$}  {}{need}\n", known.name, known.text)
+    };
+    let heading = "Settings (environment, or the TOML file that BERTH_CONFIG_FILE names):\n";
+    std::iter::once(heading.to_owned()).chain(shown().map(line)).collect()
 }

@@ -1,0 +1,181 @@
+//! What a stack remembers from one start to the next. Holds passwords and keys: mode 0600.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use super::{port, subnet};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Memory {
+    #[serde(skip)]
+    file: PathBuf,
+    pub(super) ports: BTreeMap<Port, u16>,
+    pub(super) node_network: Ipv4Net,
+    pub(super) passwords: Passwords,
+    /// What was seeded, so that its keys, which are shown once, can be told again.
+    pub(super) seeded: Option<Seeded>,
+}
+
+/// Everything of a stack that listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Port {
+    Postgres,
+    Redis,
+    Nats,
+    Temporal,
+    TemporalHttp,
+    TemporalUi,
+    TemporalMetrics,
+    Api,
+    WorkerMetrics,
+    RelayMetrics,
+}
+
+impl Port {
+    const ALL: [Port; 10] = [
+        Port::Postgres,
+        Port::Redis,
+        Port::Nats,
+        Port::Temporal,
+        Port::TemporalHttp,
+        Port::TemporalUi,
+        Port::TemporalMetrics,
+        Port::Api,
+        Port::WorkerMetrics,
+        Port::RelayMetrics,
+    ];
+}
+
+/// Of the database roles.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Passwords {
+    pub(super) postgres: String,
+    pub(super) berth_owner: String,
+    pub(super) berth_api: String,
+    pub(super) berth_worker: String,
+    pub(super) berth_admin: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Seeded {
+    pub(super) project_id: String,
+    pub(super) operator_key: String,
+    pub(super) owner_key: String,
+}
+
+impl Memory {
+    /// Reads the memory, or makes one for a new stack; ports that others took meanwhile are chosen
+    /// again.
+    pub(super) fn open(file: &Path) -> anyhow::Result<Memory> {
+        let mut memory = match std::fs::read_to_string(file) {
+            Ok(text) => serde_json::from_str(&text)
+                .with_context(|| format!("{} is damaged", file.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Memory::new()?,
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", file.display()));
+            }
+        };
+        file.clone_into(&mut memory.file);
+        memory.choose_ports()?;
+        memory.save()?;
+        Ok(memory)
+    }
+
+    fn new() -> anyhow::Result<Memory> {
+        Ok(Memory {
+            file: PathBuf::new(),
+            ports: BTreeMap::new(),
+            node_network: subnet::choose()?,
+            passwords: Passwords {
+                postgres: secret(),
+                berth_owner: secret(),
+                berth_api: secret(),
+                berth_worker: secret(),
+                berth_admin: secret(),
+            },
+            seeded: None,
+        })
+    }
+
+    fn choose_ports(&mut self) -> anyhow::Result<()> {
+        for name in Port::ALL {
+            if !self
+                .ports
+                .get(&name)
+                .is_some_and(|port| port::is_free(*port))
+            {
+                let chosen = port::choose(|port| self.ports.values().any(|other| *other == port))?;
+                self.ports.insert(name, chosen);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes it whole or not at all.
+    pub(super) fn save(&self) -> anyhow::Result<()> {
+        let folder = self.file.parent().context("the memory has no folder")?;
+        let write = || -> anyhow::Result<()> {
+            let mut new = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer_pretty(&mut new, self)?;
+            new.flush()?;
+            new.as_file().sync_all()?;
+            new.persist(&self.file)?;
+            Ok(())
+        };
+        write().with_context(|| format!("cannot write {}", self.file.display()))
+    }
+
+    pub(super) fn port(&self, name: Port) -> u16 {
+        self.ports.get(&name).copied().unwrap_or_default()
+    }
+
+    /// `127.0.0.1:port`
+    pub(super) fn address(&self, name: Port) -> String {
+        format!("127.0.0.1:{}", self.port(name))
+    }
+
+    pub(super) fn database_url(&self, role: &str, password: &str) -> String {
+        format!(
+            "postgres://{role}:{password}@{}/berth",
+            self.address(Port::Postgres)
+        )
+    }
+}
+
+/// 192 random bits that need no quoting anywhere.
+fn secret() -> String {
+    let [high, low] = rand::random::<[u128; 2]>();
+    format!("{high:032x}{:016x}", low >> 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_second_start_finds_everything_again_and_leaves_a_taken_port() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("stack.json");
+        let first = Memory::open(&file).unwrap();
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+
+        let squatter = std::net::TcpListener::bind(first.address(Port::Redis)).unwrap();
+        let second = Memory::open(&file).unwrap();
+        drop(squatter);
+        assert_ne!(second.port(Port::Redis), first.port(Port::Redis));
+        assert_eq!(second.port(Port::Postgres), first.port(Port::Postgres));
+        assert_eq!(second.node_network, first.node_network);
+        assert_eq!(second.passwords.berth_api, first.passwords.berth_api);
+    }
+}
