@@ -49,6 +49,9 @@ enum Command {
     Up(stack::UpArgs),
     /// Look at a running local stack, or stop and start a part of it
     Stack(stack::StackArgs),
+    /// Serve the REST API
+    #[command(after_help = platform::settings::help())]
+    Api,
     /// Bring the database's schema up to date, then end
     #[command(after_help = platform::settings::help())]
     Migrate,
@@ -77,6 +80,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Up(args) => stack::up(&args),
         Command::Stack(args) => stack::control(&args),
+        Command::Api => role::api::run(),
         Command::Migrate => role::migrate::run(),
         Command::Config(config) => role::config::run(&config),
         Command::NodeHost(args) => sim::host(args),

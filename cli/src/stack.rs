@@ -34,7 +34,10 @@ use clap::{Args, Subcommand};
 use crate::exit::Failure;
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct UpArgs {
     /// Come back once everything runs, and leave it running
     #[arg(long)]
