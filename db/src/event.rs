@@ -18,21 +18,22 @@ pub struct EventRow {
     pub created_at: OffsetDateTime,
 }
 
-/// Events of one thing of an organization, in order, from the one after number `after`.
+/// Events of one thing of an organization, in order, from the one after `after`. Their ids rise
+/// with their numbers.
 pub async fn list(
     conn: &mut PgConnection,
     org: OrgId,
     aggregate: Uuid,
-    after: Option<i64>,
+    after: Option<EventId>,
     limit: i64,
 ) -> Result<Vec<EventRow>> {
     let rows = sqlx::query!(
         "select id, type, seq, data, created_at from outbox_events
-         where aggregate_id = $1 and org_id = $2 and seq > $3
+         where aggregate_id = $1 and org_id = $2 and ($3::uuid is null or id > $3)
          order by seq limit $4",
         aggregate,
         org.uuid(),
-        after.unwrap_or(i64::MIN),
+        after.map(EventId::uuid),
         limit,
     )
     .fetch_all(conn)

@@ -1,7 +1,7 @@
 //! Machines as the operator sees them. What a probe needs of one is in `machine`, what it found
 //! in `probe_report`.
 
-use domain::id::NodeId;
+use domain::id::{AllocationId, NodeId, ProbeReportId};
 use domain::state::{NodeState, StateMachine};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -217,4 +217,50 @@ pub async fn gpus(conn: &mut PgConnection, nodes: &[NodeId]) -> Result<Vec<NodeG
             })
         })
         .collect()
+}
+
+/// What one look at a machine found.
+#[derive(Debug, Clone)]
+pub struct ProbeReport {
+    pub id: ProbeReportId,
+    pub node_id: NodeId,
+    pub allocation_id: Option<AllocationId>,
+    pub kind: String,
+    pub passed: bool,
+    /// List of `{code, detail}`.
+    pub findings: serde_json::Value,
+    pub report: serde_json::Value,
+    pub created_at: OffsetDateTime,
+}
+
+/// Reports of a machine, newest first, from the one after `after`.
+pub async fn probe_reports(
+    conn: &mut PgConnection,
+    node: NodeId,
+    after: Option<ProbeReportId>,
+    limit: i64,
+) -> Result<Vec<ProbeReport>> {
+    let rows = sqlx::query!(
+        "select id, node_id, allocation_id, kind, passed, findings, report, created_at
+         from probe_reports where node_id = $1 and ($2::uuid is null or id < $2)
+         order by id desc limit $3",
+        node.uuid(),
+        after.map(ProbeReportId::uuid),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ProbeReport {
+            id: row.id.into(),
+            node_id: row.node_id.into(),
+            allocation_id: row.allocation_id.map(AllocationId::from_uuid),
+            kind: row.kind,
+            passed: row.passed,
+            findings: row.findings,
+            report: row.report,
+            created_at: row.created_at,
+        })
+        .collect())
 }

@@ -60,6 +60,19 @@ pub struct OperationStep {
     pub ended_at: Option<OffsetDateTime>,
 }
 
+impl OperationStep {
+    fn announced(name: String) -> Self {
+        Self {
+            name,
+            state: StepState::Pending,
+            attempt: 0,
+            detail: None,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+}
+
 /// What is to be done; the row starts as `pending` with all announced steps.
 #[derive(Debug, Clone)]
 pub struct NewOperation<'a> {
@@ -75,12 +88,17 @@ pub struct NewOperation<'a> {
     pub deadline_seconds: i64,
 }
 
-pub async fn insert(conn: &mut PgConnection, new: &NewOperation<'_>) -> Result<()> {
-    sqlx::query!(
-        "insert into operations
-           (id, org_id, kind, resource_kind, resource_id, workflow_id, requested_by, params, deadline_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8,
-                 clock_timestamp() + $9::bigint * interval '1 second')",
+/// Writes an operation and its steps, and gives it back as it stands.
+pub async fn insert(conn: &mut PgConnection, new: &NewOperation<'_>) -> Result<Operation> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"insert into operations
+             (id, org_id, kind, resource_kind, resource_id, workflow_id, requested_by, params, deadline_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8,
+                   clock_timestamp() + $9::bigint * interval '1 second')
+           returning id, org_id, kind, resource_id, workflow_id, workflow_run_id, requested_by,
+                     params, state, error, deadline_at, cancel_requested_at, false as "stuck!",
+                     version, created_at, updated_at, ended_at"#,
         new.id.uuid(),
         new.org_id.map(OrgId::uuid),
         new.kind.as_str(),
@@ -91,25 +109,26 @@ pub async fn insert(conn: &mut PgConnection, new: &NewOperation<'_>) -> Result<(
         new.params,
         new.deadline_seconds,
     )
-    .execute(&mut *conn)
+    .fetch_one(&mut *conn)
     .await?;
-    let names: Vec<String> = new
-        .kind
-        .announced_steps()
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect();
+    let mut operation = Operation::try_from(row)?;
+    let names = new.kind.announced_steps();
+    if names.is_empty() {
+        return Ok(operation);
+    }
+    let texts: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     sqlx::query!(
         "insert into operation_steps (operation_id, org_id, position, name)
          select $1, $2, step.position - 1, step.name
          from unnest($3::text[]) with ordinality as step (name, position)",
         new.id.uuid(),
         new.org_id.map(OrgId::uuid),
-        &names,
+        &texts,
     )
     .execute(conn)
     .await?;
-    Ok(())
+    operation.steps = texts.into_iter().map(OperationStep::announced).collect();
+    Ok(operation)
 }
 
 /// Who looks: one organization, or the platform, which sees every operation.
@@ -275,41 +294,6 @@ pub async fn latest(
         Some(row) => Ok(with_steps(conn, vec![row]).await?.pop()),
         None => Ok(None),
     }
-}
-
-/// Version of an operation and how often its steps began or ended: changes with everything that a
-/// watcher would see, and costs one small query.
-pub async fn progress(
-    conn: &mut PgConnection,
-    viewer: Viewer,
-    id: OperationId,
-) -> Result<Option<Progress>> {
-    let row = sqlx::query!(
-        r#"select o.version, o.state,
-                  (select coalesce(sum(2 * s.attempt + (s.ended_at is not null)::int), 0)
-                   from operation_steps s where s.operation_id = o.id) as "steps!"
-           from operations o where o.id = $1 and ($2::uuid is null or o.org_id = $2)"#,
-        id.uuid(),
-        viewer.org(),
-    )
-    .fetch_optional(conn)
-    .await?;
-    row.map(|row| {
-        Ok(Progress {
-            version: row.version,
-            steps: row.steps,
-            state: parse("operations", "state", id, &row.state)?,
-        })
-    })
-    .transpose()
-}
-
-/// How far an operation has come, in numbers that only grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    pub version: i64,
-    pub steps: i64,
-    pub state: OperationState,
 }
 
 /// Notes the wish to cancel an open operation, once. `false`: it has ended.

@@ -52,6 +52,8 @@ codes! {
     InvalidQuery = "invalid_query", BAD_REQUEST, "A query parameter is not valid", Never;
     InvalidPageToken = "invalid_page_token", BAD_REQUEST, "The page token is not one of this list", Never;
     InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "The body is not valid", Never;
+    UnknownSku = "unknown_sku", UNPROCESSABLE_ENTITY, "Nothing of this name is sold", Never;
+    ProbeTargetDenied = "probe_target_denied", BAD_REQUEST, "The target is not an address that nodes may have", Never;
     NotSupported = "not_supported", UNPROCESSABLE_ENTITY, "This is not supported", Never;
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large", Never;
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time", SameKey;

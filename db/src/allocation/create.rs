@@ -46,6 +46,33 @@ pub async fn insert(conn: &mut PgConnection, new: &NewAllocation<'_>) -> Result<
     Ok(())
 }
 
+/// Whether the organization has this project; it cannot be deleted until the transaction ends.
+pub async fn project_stands(
+    conn: &mut PgConnection,
+    org: OrgId,
+    project: ProjectId,
+) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        "select id from projects where id = $1 and org_id = $2 and deleted_at is null for share",
+        project.uuid(),
+        org.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// How many GPUs of a SKU one machine has. `None`: nothing of that name is sold.
+pub async fn gpus_per_node(conn: &mut PgConnection, sku: &str) -> Result<Option<i32>> {
+    let gpus = sqlx::query_scalar!(
+        "select gpus_per_node from skus where name = $1 and retired_at is null",
+        sku,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(gpus)
+}
+
 /// Which of these public keys the organization has, locked against deletion until the transaction
 /// ends.
 pub async fn known_ssh_keys(

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Allocation, HeldDevice, HeldMachine};
-use crate::error::{Result, one_row, parse};
+use crate::error::{Result, parse};
 
 struct Row {
     id: Uuid,
@@ -163,31 +163,31 @@ pub async fn list(
     .collect()
 }
 
-/// Renames or relabels the version that the caller saw; `None` leaves a field alone. `false`: the
-/// row has moved on.
+/// Renames or relabels; `None` leaves a field alone.
 pub async fn update(
     conn: &mut PgConnection,
     org: OrgId,
     id: AllocationId,
-    version: i64,
     name: Option<&str>,
     labels: Option<&BTreeMap<String, String>>,
-) -> Result<bool> {
-    let done = sqlx::query!(
-        "update allocations set name = coalesce($4, name), labels = coalesce($5, labels)
-         where id = $1 and org_id = $2 and version = $3",
+) -> Result<Allocation> {
+    sqlx::query_as!(
+        Row,
+        r#"update allocations set name = coalesce($3, name), labels = coalesce($4, labels)
+           where id = $1 and org_id = $2
+           returning id, org_id, project_id, created_by, name, sku, gpu_count, node_count,
+                     labels as "labels: Json<BTreeMap<String, String>>",
+                     state, state_reason, queue_timeout_seconds, queued_at, lease_seconds,
+                     lease_ends_at, release_requested_at, release_reason, attempts, version,
+                     created_at, updated_at, active_at, ended_at"#,
         id.uuid(),
         org.uuid(),
-        version,
         name,
         labels.map(Json) as _,
     )
-    .execute(conn)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
-    one_row(&done).map(|()| true)
+    .fetch_one(conn)
+    .await?
+    .try_into()
 }
 
 /// Public keys that may log in to an allocation.

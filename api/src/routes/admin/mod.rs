@@ -1,0 +1,18 @@
+//! `/admin`: what platform operators see and do.
+
+mod dead_letters;
+mod nodes;
+mod operations;
+
+use crate::endpoint::Endpoint;
+
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    [
+        nodes::endpoints(),
+        operations::endpoints(),
+        dead_letters::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,65 @@
+//! `POST /admin/nodes/{id}:probe`
+
+use db::operation::{Operation, Viewer};
+use domain::id::NodeId;
+use domain::operation::OperationKind;
+use domain::state::NodeState;
+use utoipa_axum::routes;
+
+use super::{AdminNodeView, order, target};
+use crate::authorization::{On, action};
+use crate::delivery;
+use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::mutation::{Committed, Mutation};
+use crate::problem::{Code, Problem};
+use crate::query::Path;
+use crate::resource::Resource;
+use crate::routes::operations::OperationView;
+
+pub(super) fn endpoint() -> Endpoint {
+    Endpoint::new(
+        routes!(handler),
+        Guard {
+            authentication: Authentication::PlatformOperator,
+            rate: RateClass::Admin,
+            idempotency: Idempotency::of::<OperationView>(),
+            action: Some(&action::NODE_PROBE),
+        },
+    )
+}
+
+/// Have a node looked at again
+///
+/// Its address is judged anew, here and when it is dialled. While a look is under way, that one is
+/// the answer. A node that was in quarantine or maintenance takes allocations again when it passes.
+#[utoipa::path(post, path = "/api/v1/admin/nodes/{id}:probe", params(("id" = String, Path)),
+    responses((status = 202, description = "It is going to be looked at", body = OperationView)))]
+async fn handler(
+    mutation: Mutation,
+    Path(id): Path<NodeId>,
+) -> Result<Committed<OperationView>, Problem> {
+    let mut permitted = mutation.authorize(On::Organization)?;
+    let by = permitted.principal()?.user_id;
+    let app = permitted.app();
+    let node = db::node::lock(permitted.conn(), id).await?;
+    let node = node.ok_or_else(|| Problem::not_found(AdminNodeView::KIND))?;
+    if node.state == NodeState::Retired {
+        return Err(Problem::new(Code::Conflict).detail("the node is retired"));
+    }
+    let port = u16::try_from(node.port).unwrap_or_default();
+    target::judge(&app, &node.host, port).await?;
+    let kinds = &[OperationKind::NodeEnroll, OperationKind::NodeProbe];
+    let last = db::operation::latest(permitted.conn(), Viewer::Platform, id.uuid(), kinds).await?;
+    if let Some(open) = last.filter(Operation::is_open) {
+        return Ok(permitted
+            .accepted(OperationView::new(open, &app.settings))
+            .await?);
+    }
+    let kind = OperationKind::NodeProbe;
+    let (operation, intent) = order::place(permitted.conn(), kind, id, by).await?;
+    let answer = permitted
+        .accepted(OperationView::new(operation, &app.settings))
+        .await?;
+    delivery::spawn(&app, intent);
+    Ok(answer)
+}

@@ -1,0 +1,118 @@
+//! How a machine looks to an operator.
+
+use db::node::{Node, NodeGpu};
+use domain::id::NodeId;
+use domain::state::{GpuState, NodeState};
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::resource::Resource;
+
+/// A machine with GPUs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Node)]
+pub(crate) struct AdminNodeView {
+    #[schema(value_type = String, example = "node_01890a5d96ee7f8cb3f4d2f0a8b1c2d3")]
+    pub id: NodeId,
+    pub name: String,
+    pub sku: String,
+    pub host: String,
+    pub port: i32,
+    /// Pinned when the node was created; any other key ends the connection.
+    pub host_key: String,
+    pub expected_gpu_count: i32,
+    pub expected_driver_version: Option<String>,
+    pub driver_version: Option<String>,
+    pub boot_id: Option<String>,
+    #[schema(value_type = String, example = "available")]
+    pub state: NodeState,
+    /// Stable code of why it takes no reservations.
+    pub state_reason: Option<String>,
+    pub gpus: Vec<AdminGpuView>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub last_probed_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    #[serde(skip)]
+    version: i64,
+}
+
+impl Resource for AdminNodeView {
+    const KIND: &'static str = "node";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn url(&self) -> String {
+        format!("/api/v1/admin/nodes/{}", self.id)
+    }
+}
+
+/// A GPU as enrollment found it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NodeGpu)]
+pub(crate) struct AdminGpuView {
+    pub index: i32,
+    pub uuid: String,
+    pub model: String,
+    pub memory_bytes: i64,
+    #[schema(value_type = String, example = "free")]
+    pub state: GpuState,
+}
+
+impl AdminNodeView {
+    pub(crate) async fn load(conn: &mut db::PgConnection, row: Node) -> db::Result<Self> {
+        let mut views = Self::load_all(conn, vec![row]).await?;
+        Ok(views.remove(0))
+    }
+
+    /// Reads the GPUs of a page of machines in one statement.
+    pub(crate) async fn load_all(
+        conn: &mut db::PgConnection,
+        rows: Vec<Node>,
+    ) -> db::Result<Vec<Self>> {
+        let ids: Vec<NodeId> = rows.iter().map(|row| row.id).collect();
+        let gpus = db::node::gpus(conn, &ids).await?;
+        Ok(rows.into_iter().map(|row| view(row, &gpus)).collect())
+    }
+}
+
+fn view(row: Node, gpus: &[NodeGpu]) -> AdminNodeView {
+    AdminNodeView {
+        gpus: gpus
+            .iter()
+            .filter(|gpu| gpu.node_id == row.id)
+            .map(|gpu| AdminGpuView {
+                index: gpu.index,
+                uuid: gpu.uuid.clone(),
+                model: gpu.model.clone(),
+                memory_bytes: gpu.memory_bytes,
+                state: gpu.state,
+            })
+            .collect(),
+        id: row.id,
+        name: row.name,
+        sku: row.sku,
+        host: row.host,
+        port: row.port,
+        host_key: row.host_key,
+        expected_gpu_count: row.expected_gpu_count,
+        expected_driver_version: row.expected_driver_version,
+        driver_version: row.driver_version,
+        boot_id: row.boot_id,
+        state: row.state,
+        state_reason: row.state_reason,
+        last_probed_at: row.last_probed_at,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        version: row.version,
+    }
+}

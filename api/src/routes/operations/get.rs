@@ -1,0 +1,82 @@
+//! `GET /operations/{id}`
+
+use std::time::Duration;
+
+use domain::id::OperationId;
+use serde::Deserialize;
+use tokio::time::Instant;
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::{OperationView, look};
+use crate::call::Call;
+use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::problem::{Code, Problem};
+use crate::query::{Path, Query};
+use crate::resource::{Found, Resource};
+
+/// The longest that an answer is held back.
+const MAX_WAIT_SECONDS: u64 = 30;
+/// How often the row is looked at while somebody waits: soon at first, then less and less.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LAST_LOOK: Duration = Duration::from_millis(800);
+
+pub(super) fn endpoint() -> Endpoint {
+    Endpoint::new(
+        routes!(handler),
+        Guard {
+            authentication: Authentication::Principal,
+            rate: RateClass::Read,
+            idempotency: Idempotency::None,
+            action: None,
+        },
+    )
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Wait {
+    /// Hold the answer back until the operation has ended, at most this long.
+    #[serde(default)]
+    #[param(minimum = 0, maximum = 30, default = 0)]
+    wait_seconds: u64,
+}
+
+/// Get an operation, or wait for its end
+///
+/// With `wait_seconds` the answer comes as soon as the operation has ended, or after that time
+/// with the operation as it is then.
+#[utoipa::path(get, path = "/api/v1/operations/{id}", params(("id" = String, Path), Wait),
+    responses((status = 200, description = "The operation", body = OperationView)))]
+async fn handler(
+    call: Call,
+    Path(id): Path<OperationId>,
+    Query(wait): Query<Wait>,
+) -> Result<Found<OperationView>, Problem> {
+    if wait.wait_seconds > MAX_WAIT_SECONDS {
+        return Err(Problem::new(Code::InvalidQuery).detail("wait_seconds is at most 30"));
+    }
+    let end = Instant::now() + Duration::from_secs(wait.wait_seconds);
+    let mut pause = FIRST_LOOK;
+    loop {
+        let operation = read(&call, id).await?;
+        let late = Instant::now() >= end || call.app.shutdown.is_cancelled();
+        if late || !operation.is_open() {
+            return Ok(Found(OperationView::new(operation, &call.app.settings)));
+        }
+        // No connection is held meanwhile; a caller who goes away drops this future.
+        let next = (Instant::now() + pause).min(end);
+        call.app
+            .shutdown
+            .run_until_cancelled(tokio::time::sleep_until(next))
+            .await;
+        pause = (pause * 3 / 2).min(LAST_LOOK);
+    }
+}
+
+async fn read(call: &Call, id: OperationId) -> Result<db::operation::Operation, Problem> {
+    let (mut tx, viewer) = look(call).await?;
+    db::operation::get(&mut tx, viewer, id)
+        .await?
+        .ok_or_else(|| Problem::not_found(OperationView::KIND))
+}
