@@ -1,4 +1,4 @@
-//! The schema as a picture: reads PostgreSQL's own catalog, so that the picture cannot say what
+//! The schema as a picture: reads the database's own catalog, so that the picture cannot say what
 //! the schema does not.
 
 use std::fmt::Write as _;
@@ -18,9 +18,8 @@ struct Column {
     kind: String,
     required: bool,
     comment: Option<String>,
-    primary: bool,
-    foreign: bool,
-    unique: bool,
+    /// `PK`, `UK`, `FK`, as far as they apply, separated by commas.
+    keys: Option<String>,
 }
 
 struct Reference {
@@ -61,9 +60,9 @@ async fn columns(conn: &mut PgConnection) -> Result<Vec<Column>> {
         Column,
         r#"select c.relname::text as "table!", a.attname::text as "name!", t.typname::text as "kind!",
                   a.attnotnull as "required!", col_description(c.oid, a.attnum) as comment,
-                  exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'p' and a.attnum = any (k.conkey)) as "primary!",
-                  exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f' and a.attnum = any (k.conkey)) as "foreign!",
-                  exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'u' and a.attnum = any (k.conkey)) as "unique!"
+                  (select string_agg(distinct upper(k.contype::text) || 'K', ', ' order by upper(k.contype::text) || 'K' desc)
+                   from pg_constraint k
+                   where k.conrelid = c.oid and a.attnum = any (k.conkey) and k.contype in ('p', 'f', 'u')) as keys
            from pg_class c
            join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
            join pg_type t on t.oid = a.atttypid
@@ -138,18 +137,8 @@ fn render(
 
 fn render_column(out: &mut String, column: &Column) -> std::fmt::Result {
     write!(out, "        {} {}", spelled_out(&column.kind), column.name)?;
-    let keys = [
-        (column.primary, "PK"),
-        (column.foreign, "FK"),
-        (column.unique, "UK"),
-    ];
-    let keys: Vec<&str> = keys
-        .iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, key)| *key)
-        .collect();
-    if !keys.is_empty() {
-        write!(out, " {}", keys.join(", "))?;
+    if let Some(keys) = &column.keys {
+        write!(out, " {keys}")?;
     }
     let optional = if column.required { "" } else { "null" };
     let comment = column
@@ -169,7 +158,7 @@ fn render_column(out: &mut String, column: &Column) -> std::fmt::Result {
     Ok(())
 }
 
-/// PostgreSQL's inner names of types, as people write them.
+/// The catalog's inner names of types, as people write them.
 fn spelled_out(kind: &str) -> &str {
     match kind {
         "int2" => "smallint",

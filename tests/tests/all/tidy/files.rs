@@ -1,7 +1,7 @@
 //! Small files: what grows past a screenful of screens is usually two things.
 
 use super::exceptions::Exceptions;
-use super::{files, none, read};
+use super::{files, has_extension, none, read};
 
 const MOST_LINES: usize = 400;
 
@@ -9,7 +9,7 @@ const MOST_LINES: usize = 400;
 fn files_stay_small() {
     let found = files()
         .into_iter()
-        .filter(|name| name.ends_with(".rs") || name.ends_with(".sh"))
+        .filter(|name| has_extension(name, "rs") || has_extension(name, "sh"))
         .map(|name| (read(&name).lines().count(), name))
         .filter(|(lines, _)| *lines > MOST_LINES)
         .map(|(lines, name)| {

@@ -1,5 +1,5 @@
 //! What the schema and the API must not have, read from the committed documents that are
-//! themselves proved to be fresh (`erd_is_fresh`, the OpenAPI test).
+//! themselves proved to be fresh (`erd_is_fresh`, the test of the `OpenAPI` document).
 
 use regex::Regex;
 
