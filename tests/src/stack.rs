@@ -318,6 +318,7 @@ fn spawn_up(dir: &Path, nodes: u32) -> Child {
             .stderr(log)
             .spawn()
             .expect("berth up starts");
+        std::fs::write(dir.join("up.pid"), child.id().to_string()).expect("a pid file");
         send.send(child).expect("the test waits for it");
         loop {
             std::thread::park();

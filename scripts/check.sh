@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Everything about the tree that can be checked without a running stack.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+part() { printf 'check: %s\n' "$*" >&2; }
+
+part format
+cargo fmt --all --check
+part 'lints (warnings are errors)'
+SQLX_OFFLINE=true cargo clippy -q --workspace --all-targets --locked -- -D warnings
+part 'SQL against the schema'
+scripts/sqlx_prepare.sh --check
+part 'event schemas'
+scripts/ci/outbox_payload_guard.sh
+if command -v cargo-deny >/dev/null; then
+  part 'licences, bans, sources'
+  cargo deny --offline check licenses bans sources
+else
+  part 'licences and advisories not checked: cargo-deny is not installed'
+fi

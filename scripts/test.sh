@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Builds and runs every test; the last line is `N passed, N failed`. Stacks that the tests started
+# are gone when this ends.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export SQLX_OFFLINE=true
+log=$(mktemp /tmp/berth-tests.XXXXXX)
+export TMPDIR
+TMPDIR=$(mktemp -d /tmp/berth-stacks.XXXXXX)
+chmod 755 "$TMPDIR"
+
+cargo build --workspace --all-targets --locked || { echo '0 passed, 1 failed'; exit 1; }
+cargo test --workspace --locked --no-fail-fast -- "$@" 2>&1 | tee "$log"
+status=${PIPESTATUS[0]}
+
+# A stack ends by itself once its test process is gone; wait until each has.
+for pid_file in "$TMPDIR"/*/up.pid; do
+  [ -e "$pid_file" ] || continue
+  for _ in $(seq 600); do kill -0 "$(cat "$pid_file")" 2>/dev/null || break; sleep 0.1; done
+done
+rm -rf "$TMPDIR" 2>/dev/null || sudo -n rm -rf "$TMPDIR"
+
+awk -v status="$status" '/^test result:/ { passed += $4; failed += $6 }
+  END { if (status != 0 && failed == 0) failed = 1; printf "%d passed, %d failed\n", passed, failed }' "$log"
+rm -f "$log"
+exit "$status"
