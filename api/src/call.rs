@@ -48,6 +48,11 @@ impl Call {
             (Authentication::PlatformOperator | Authentication::InternalToken, _) => {
                 Ok(db::scope::platform(pool).await?)
             }
+            (Authentication::PrincipalOrOperator, Some(principal))
+                if principal.platform_operator =>
+            {
+                Ok(db::scope::platform(pool).await?)
+            }
             (_, Some(principal)) => Ok(db::scope::organization(pool, principal.org_id).await?),
             (_, None) => Ok(pool.begin().await.map_err(db::Error::from)?),
         }

@@ -21,6 +21,8 @@ pub enum Authentication {
     Public,
     /// Whoever belongs to an organization; sees that organization.
     Principal,
+    /// The same, except that a platform operator sees every organization and the platform itself.
+    PrincipalOrOperator,
     /// The people who run the installation; see every organization.
     PlatformOperator,
     /// The holder of the internal token; answers 404 while none is set.
@@ -52,7 +54,7 @@ pub enum Idempotency {
     None,
     /// The answer is rendered again from the resource that the first call made.
     Replayed(Replay),
-    /// The answer held a secret: a repetition is told how to get a new one.
+    /// The answer held a secret: a repetition is told how to get a new one (`{id}`: the resource).
     ShownOnce(&'static str),
 }
 
@@ -85,6 +87,24 @@ pub struct Guard {
     pub idempotency: Idempotency,
     /// What is decided about and audited; `None`: the endpoint changes nothing.
     pub action: Option<&'static Action>,
+}
+
+impl Guard {
+    /// Shows members of an organization what is theirs.
+    pub const READ: Self = Self {
+        authentication: Authentication::Principal,
+        rate: RateClass::Read,
+        idempotency: Idempotency::None,
+        action: None,
+    };
+
+    /// Shows platform operators whatever there is.
+    pub const ADMIN_READ: Self = Self {
+        authentication: Authentication::PlatformOperator,
+        rate: RateClass::Admin,
+        idempotency: Idempotency::None,
+        action: None,
+    };
 }
 
 /// One method of one path.

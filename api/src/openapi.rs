@@ -89,7 +89,9 @@ fn described(endpoint: &Endpoint) -> Operation {
     operation.parameters = (!parameters.is_empty()).then_some(parameters);
     operation.security = Some(match guard.authentication {
         Authentication::Public => Vec::new(),
-        Authentication::Principal | Authentication::PlatformOperator => {
+        Authentication::Principal
+        | Authentication::PrincipalOrOperator
+        | Authentication::PlatformOperator => {
             vec![SecurityRequirement::new("api_key", Vec::<String>::new())]
         }
         Authentication::InternalToken => {

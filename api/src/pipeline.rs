@@ -114,7 +114,9 @@ async fn authenticate(
 ) -> Result<Option<Principal>, Problem> {
     match endpoint.guard.authentication {
         Authentication::Public => Ok(None),
-        Authentication::Principal => authentication::principal(app, headers).await.map(Some),
+        Authentication::Principal | Authentication::PrincipalOrOperator => {
+            authentication::principal(app, headers).await.map(Some)
+        }
         Authentication::PlatformOperator => authentication::operator(app, headers).await.map(Some),
         Authentication::InternalToken => match &app.settings.internal_jwks_refresh_token {
             Some(token) => authentication::internal(token, headers).map(|()| None),

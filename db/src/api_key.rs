@@ -76,3 +76,188 @@ pub async fn touch(conn: &mut PgConnection, id: ApiKeyId) -> Result<()> {
         .await?;
     Ok(())
 }
+
+/// A key as people see it: everything but the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    pub id: ApiKeyId,
+    pub org_id: OrgId,
+    pub user_id: UserId,
+    pub name: String,
+    pub public_id: String,
+    pub expires_at: OffsetDateTime,
+    /// Until when the secret before the last rotation is good.
+    pub previous_expires_at: Option<OffsetDateTime>,
+    pub revoked_at: Option<OffsetDateTime>,
+    pub last_used_at: Option<OffsetDateTime>,
+    pub version: i64,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+}
+
+/// What a new key is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct NewApiKey<'a> {
+    pub id: ApiKeyId,
+    pub org_id: OrgId,
+    /// The person in whose name it acts; a member of the organization.
+    pub user_id: UserId,
+    pub name: &'a str,
+    pub public_id: &'a str,
+    pub secret_sha256: [u8; 32],
+    pub lifetime_seconds: i64,
+}
+
+pub async fn insert(conn: &mut PgConnection, new: NewApiKey<'_>) -> Result<ApiKey> {
+    let row = sqlx::query_as!(
+        Row,
+        "insert into api_keys (id, org_id, user_id, name, public_id, secret_sha256, expires_at)
+         values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7::bigint::double precision))
+         returning id, org_id, user_id, name, public_id, expires_at, previous_expires_at,
+                   revoked_at, last_used_at, version, created_at, updated_at",
+        new.id.uuid(),
+        new.org_id.uuid(),
+        new.user_id.uuid(),
+        new.name,
+        new.public_id,
+        &new.secret_sha256[..],
+        new.lifetime_seconds,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(row.into())
+}
+
+pub async fn get(conn: &mut PgConnection, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, org_id, user_id, name, public_id, expires_at, previous_expires_at,
+                revoked_at, last_used_at, version, created_at, updated_at
+         from api_keys where id = $1",
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Into::into))
+}
+
+/// Reads a key and keeps it from changing until the transaction ends.
+pub async fn lock(conn: &mut PgConnection, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, org_id, user_id, name, public_id, expires_at, previous_expires_at,
+                revoked_at, last_used_at, version, created_at, updated_at
+         from api_keys where id = $1 for update",
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Into::into))
+}
+
+/// Oldest first, those after `after`, revoked and expired ones too; with `user_id`, that person's.
+pub async fn list(
+    conn: &mut PgConnection,
+    user_id: Option<UserId>,
+    after: Option<ApiKeyId>,
+    limit: i64,
+) -> Result<Vec<ApiKey>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, org_id, user_id, name, public_id, expires_at, previous_expires_at,
+                revoked_at, last_used_at, version, created_at, updated_at
+         from api_keys
+         where ($1::uuid is null or user_id = $1) and ($2::uuid is null or id > $2)
+         order by id limit $3",
+        user_id.map(UserId::uuid),
+        after.map(ApiKeyId::uuid),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// How many keys of a person open something in the organization.
+pub async fn count_live(conn: &mut PgConnection, user_id: UserId) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!" from api_keys
+           where user_id = $1 and revoked_at is null and expires_at > clock_timestamp()"#,
+        user_id.uuid(),
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Gives a key a new secret; the old one opens for `overlap_seconds` more, and one that was
+/// overlapping already does no longer. The new secret lives `lifetime_seconds`.
+pub async fn rotate(
+    conn: &mut PgConnection,
+    id: ApiKeyId,
+    secret_sha256: [u8; 32],
+    overlap_seconds: i64,
+    lifetime_seconds: i64,
+) -> Result<ApiKey> {
+    let row = sqlx::query_as!(
+        Row,
+        "update api_keys
+         set previous_secret_sha256 = secret_sha256, secret_sha256 = $2,
+             previous_expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $3::bigint::double precision)),
+             expires_at = clock_timestamp() + make_interval(secs => $4::bigint::double precision)
+         where id = $1 and revoked_at is null
+         returning id, org_id, user_id, name, public_id, expires_at, previous_expires_at,
+                   revoked_at, last_used_at, version, created_at, updated_at",
+        id.uuid(),
+        &secret_sha256[..],
+        overlap_seconds,
+        lifetime_seconds,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(row.into())
+}
+
+/// Ends a key at once; ending it again changes nothing.
+pub async fn revoke(conn: &mut PgConnection, id: ApiKeyId) -> Result<()> {
+    sqlx::query!(
+        "update api_keys set revoked_at = clock_timestamp() where id = $1 and revoked_at is null",
+        id.uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+struct Row {
+    id: Uuid,
+    org_id: Uuid,
+    user_id: Uuid,
+    name: String,
+    public_id: String,
+    expires_at: OffsetDateTime,
+    previous_expires_at: Option<OffsetDateTime>,
+    revoked_at: Option<OffsetDateTime>,
+    last_used_at: Option<OffsetDateTime>,
+    version: i64,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl From<Row> for ApiKey {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id.into(),
+            org_id: row.org_id.into(),
+            user_id: row.user_id.into(),
+            name: row.name,
+            public_id: row.public_id,
+            expires_at: row.expires_at,
+            previous_expires_at: row.previous_expires_at,
+            revoked_at: row.revoked_at,
+            last_used_at: row.last_used_at,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}

@@ -130,6 +130,7 @@ async fn again(
         Idempotency::Replayed(replay) => replay,
         Idempotency::ShownOnce(how) => {
             count("replayed");
+            let how = how.replace("{id}", &record.resource_id);
             return Err(Problem::new(Code::SecretAlreadyDelivered).detail(how));
         }
         Idempotency::None => return Err(Problem::new(Code::Internal)),

@@ -54,6 +54,7 @@ codes! {
     InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "The body is not valid", Never;
     UnknownSku = "unknown_sku", UNPROCESSABLE_ENTITY, "Nothing of this name is sold", Never;
     ProbeTargetDenied = "probe_target_denied", BAD_REQUEST, "The target is not an address that nodes may have", Never;
+    InvalidPublicKey = "invalid_public_key", UNPROCESSABLE_ENTITY, "The public key is not acceptable", Never;
     NotSupported = "not_supported", UNPROCESSABLE_ENTITY, "This is not supported", Never;
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large", Never;
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time", SameKey;
@@ -70,6 +71,7 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The resource does not know this method", Never;
     Conflict = "conflict", CONFLICT, "The resource's state does not allow this", Never;
     NameTaken = "name_taken", CONFLICT, "The name is taken", Never;
+    LimitReached = "limit_reached", CONFLICT, "There are as many as there may be", Never;
     InUse = "in_use", CONFLICT, "Something still uses the resource", Never;
     Gone = "gone", GONE, "The resource was deleted", Never;
     PreconditionRequired = "precondition_required", PRECONDITION_REQUIRED, "If-Match is required", Never;

@@ -2,22 +2,32 @@
 
 pub(crate) mod admin;
 pub(crate) mod allocations;
+pub(crate) mod api_keys;
+pub(crate) mod catalog;
 pub(crate) mod internal;
+pub(crate) mod me;
 pub(crate) mod operations;
-pub mod platform;
-pub mod projects;
+pub(crate) mod organizations;
+pub(crate) mod platform;
+pub(crate) mod project_members;
+pub(crate) mod projects;
 
 use crate::endpoint::Endpoint;
 
 /// The one list of endpoints: the router, the guards and the OpenAPI document come from it.
 pub fn registry() -> Vec<Endpoint> {
     [
-        platform::endpoints(),
-        projects::endpoints(),
-        allocations::endpoints(),
-        operations::endpoints(),
         admin::endpoints(),
+        allocations::endpoints(),
+        api_keys::endpoints(),
+        catalog::endpoints(),
         internal::endpoints(),
+        me::endpoints(),
+        operations::endpoints(),
+        organizations::endpoints(),
+        platform::endpoints(),
+        project_members::endpoints(),
+        projects::endpoints(),
     ]
     .into_iter()
     .flatten()

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod nodes;
 mod operations;
+mod policies;
 
 use crate::endpoint::Endpoint;
 
@@ -11,6 +12,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         nodes::endpoints(),
         operations::endpoints(),
         dead_letters::endpoints(),
+        policies::endpoints(),
     ]
     .into_iter()
     .flatten()

@@ -5,21 +5,13 @@ use utoipa_axum::routes;
 
 use super::Project;
 use crate::call::Reader;
-use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::endpoint::{Endpoint, Guard};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::resource::{Found, Resource};
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::Principal,
-            rate: RateClass::Read,
-            idempotency: Idempotency::None,
-            action: None,
-        },
-    )
+    Endpoint::new(routes!(handler), Guard::READ)
 }
 
 /// Get a project

@@ -5,20 +5,12 @@ use utoipa_axum::routes;
 
 use super::Project;
 use crate::call::Reader;
-use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::endpoint::{Endpoint, Guard};
 use crate::page::{Page, Paging};
 use crate::problem::Problem;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::Principal,
-            rate: RateClass::Read,
-            idempotency: Idempotency::None,
-            action: None,
-        },
-    )
+    Endpoint::new(routes!(handler), Guard::READ)
 }
 
 /// List projects, oldest first

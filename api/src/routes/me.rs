@@ -1,0 +1,79 @@
+//! `GET /me`
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use domain::id::{ApiKeyId, OrgId, ProjectId, UserId};
+use domain::role::{ProjectRole, Role};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use crate::authentication::Principal;
+use crate::call::Reader;
+use crate::endpoint::{Endpoint, Guard};
+use crate::problem::Problem;
+
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::new(routes!(handler), Guard::READ)]
+}
+
+/// The caller, as Berth knows him.
+#[derive(Debug, Serialize, ToSchema)]
+struct Me {
+    user: MyUser,
+    organization: MyOrganization,
+    /// Role in the organization: `viewer`, `member`, `admin` or `owner`.
+    #[schema(value_type = String)]
+    role: Role,
+    /// Roles in single projects, which add to it.
+    #[schema(value_type = BTreeMap<String, String>)]
+    project_roles: BTreeMap<ProjectId, ProjectRole>,
+    /// Runs the whole installation.
+    platform_operator: bool,
+    /// The key that was used.
+    #[schema(value_type = String)]
+    api_key_id: ApiKeyId,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct MyUser {
+    #[schema(value_type = String)]
+    id: UserId,
+    email: String,
+    display_name: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct MyOrganization {
+    #[schema(value_type = String)]
+    id: OrgId,
+    name: String,
+    slug: String,
+}
+
+/// Who is calling
+#[utoipa::path(get, path = "/api/v1/me",
+    responses((status = 200, description = "The caller", body = Me)))]
+async fn handler(mut reader: Reader, principal: Principal) -> Result<Json<Me>, Problem> {
+    let user = db::user::get(reader.conn(), principal.user_id).await?;
+    let user = user.ok_or_else(|| Problem::not_found("user"))?;
+    let organization = db::organization::get(reader.conn(), principal.org_id).await?;
+    let organization = organization.ok_or_else(|| Problem::not_found("organization"))?;
+    Ok(Json(Me {
+        user: MyUser {
+            id: user.id,
+            email: user.email,
+            display_name: user.display_name,
+        },
+        organization: MyOrganization {
+            id: organization.id,
+            name: organization.name,
+            slug: organization.slug,
+        },
+        role: principal.role,
+        project_roles: principal.project_roles,
+        platform_operator: principal.platform_operator,
+        api_key_id: principal.api_key_id,
+    }))
+}
