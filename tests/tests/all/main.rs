@@ -1,4 +1,5 @@
 //! One binary for every test that needs the real stack: one link step, one stack, tests in
 //! parallel, each in organizations of its own.
 
+mod parity;
 mod tidy;

@@ -1,10 +1,8 @@
-//! `berth up` and `docker-compose.temporal.yml` run the same thing: same roles, same queues, same
-//! settings, same namespace and search attributes. What `berth up` runs is read off its child
-//! processes, not off its source.
+//! What `docker-compose.temporal.yml` runs. That it is the same as what `berth up` runs is
+//! `crate::parity`, which needs a stack to look at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nix::unistd::Pid;
 use serde::Deserialize;
 
 use super::read;
@@ -31,17 +29,10 @@ struct Service {
 
 /// A role as one place runs it: names of its settings, and for workers the queues served.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Role {
-    settings: BTreeSet<String>,
-    queues: BTreeSet<String>,
+pub(crate) struct Role {
+    pub(crate) settings: BTreeSet<String>,
+    pub(crate) queues: BTreeSet<String>,
 }
-
-/// Settings that only one side has, and why.
-const ONLY_IN_COMPOSE: [&str; 1] = [
-    // People read the local stack's log files, machines the containers'.
-    "BERTH_LOG_FORMAT",
-];
-const ONLY_LOCAL: [&str; 0] = [];
 
 fn compose() -> Compose {
     serde_saphyr::from_str(&read("docker-compose.temporal.yml")).unwrap()
@@ -54,7 +45,7 @@ fn known(name: &str) -> bool {
 }
 
 /// Adds one process: `args` is what follows `berth` on the command line.
-fn add<'a>(
+pub(crate) fn add<'a>(
     roles: &mut BTreeMap<String, Role>,
     args: &[String],
     settings: impl Iterator<Item = &'a String>,
@@ -74,7 +65,8 @@ fn add<'a>(
     );
 }
 
-fn of_compose() -> BTreeMap<String, Role> {
+/// The roles that the Compose file starts.
+pub(crate) fn of_compose() -> BTreeMap<String, Role> {
     let mut roles = BTreeMap::new();
     for service in compose()
         .services
@@ -84,56 +76,6 @@ fn of_compose() -> BTreeMap<String, Role> {
         add(&mut roles, &service.command, service.environment.keys());
     }
     roles
-}
-
-fn of_the_local_stack(stack: &tests::Stack) -> BTreeMap<String, Role> {
-    let split = |bytes: Vec<u8>| -> Vec<String> {
-        bytes
-            .split(|byte| *byte == 0)
-            .map(|part| String::from_utf8_lossy(part).into_owned())
-            .filter(|part| !part.is_empty())
-            .collect()
-    };
-    let mut roles = BTreeMap::new();
-    for name in ["api", "worker", "relay"] {
-        let pid: Pid = stack
-            .pid(name)
-            .unwrap_or_else(|| panic!("{name} does not run"));
-        let command = split(std::fs::read(format!("/proc/{pid}/cmdline")).unwrap());
-        let at = command
-            .iter()
-            .position(|arg| arg == name)
-            .unwrap_or_else(|| panic!("{command:?}"));
-        let environment = split(std::fs::read(format!("/proc/{pid}/environ")).unwrap());
-        let names: Vec<String> = environment
-            .iter()
-            .filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
-            .collect();
-        add(&mut roles, &command[at..], names.iter());
-    }
-    roles
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn compose_matches_the_local_stack() {
-    let mut compose = of_compose();
-    let migrate = compose.remove("migrate").expect("a service migrates");
-    assert!(migrate.settings.contains("BERTH_DATABASE_OWNER_URL"));
-    let mut local = of_the_local_stack(tests::stack().await);
-
-    for role in compose.values_mut() {
-        role.settings
-            .retain(|name| !ONLY_IN_COMPOSE.contains(&name.as_str()));
-    }
-    for role in local.values_mut() {
-        role.settings.retain(|name| {
-            !ONLY_IN_COMPOSE.contains(&name.as_str()) && !ONLY_LOCAL.contains(&name.as_str())
-        });
-    }
-    assert_eq!(
-        compose, local,
-        "left: docker-compose.temporal.yml, right: berth up"
-    );
 }
 
 #[test]

@@ -7,10 +7,10 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
-mod compose;
+mod activities;
+pub(crate) mod compose;
 mod dependencies;
 mod documents;
-mod erd;
 mod exceptions;
 mod files;
 mod network;
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The top of the work tree.
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
         .canonicalize()

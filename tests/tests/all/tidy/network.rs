@@ -7,7 +7,7 @@ use super::{code_lines, none, product_sources, read};
 
 #[test]
 fn ssrf_07_only_the_guarded_dial_connects() {
-    let connects = Regex::new(r"\b(TcpStream|TcpSocket|UdpSocket)::(connect|connect_timeout|new_v4|new_v6|bind)\b|\breqwest::(Client|ClientBuilder|blocking)\b|\breqwest::get\b|russh::client::connect\b|\blookup_host\b|\bTokioResolver\b|\bto_socket_addrs\b").unwrap();
+    let connects = Regex::new(r"\b(TcpStream|TcpSocket|UdpSocket)::(connect|connect_timeout|new_v4|new_v6|bind)\b|\breqwest::(Client|ClientBuilder)::(new|builder|default)\b|\breqwest::blocking\b|\breqwest::get\b|russh::client::connect\b|\blookup_host\b|\bTokioResolver\b|\bto_socket_addrs\b").unwrap();
     let found = product_sources()
         .into_iter()
         .filter(|file| !file.starts_with("platform/src/dial"))

@@ -1,6 +1,6 @@
 //! `doc/architecture/erd.md` is what the migrations make, no more and no less.
 
-use super::root;
+use crate::tidy::root;
 
 /// Reads the schema of the running stack. To write the document anew:
 /// `BERTH_UPDATE=1 make test ARGS=erd_is_fresh`.
