@@ -59,7 +59,6 @@ pub(crate) struct Call {
     query: Vec<(&'static str, String)>,
     body: Option<Value>,
     idempotency_key: Option<IdempotencyKey>,
-    if_match: Option<String>,
     wait: Duration,
 }
 
@@ -72,7 +71,6 @@ impl Call {
             query: Vec::new(),
             body: None,
             idempotency_key: None,
-            if_match: None,
             wait: Duration::ZERO,
         }
     }
@@ -113,13 +111,6 @@ impl Call {
         self
     }
 
-    /// Changes the resource only while it is as this `ETag` saw it.
-    #[must_use]
-    pub(crate) fn with_if_match(mut self, etag: Option<&str>) -> Self {
-        self.if_match = etag.map(ToOwned::to_owned);
-        self
-    }
-
     /// Lets the server hold its answer back for this long.
     #[must_use]
     pub(crate) fn with_wait(self, wait: Duration) -> Self {
@@ -137,10 +128,6 @@ impl Call {
 
     pub(crate) fn idempotency_key(&self) -> Option<&IdempotencyKey> {
         self.idempotency_key.as_ref()
-    }
-
-    pub(crate) fn if_match(&self) -> Option<&str> {
-        self.if_match.as_deref()
     }
 
     pub(crate) fn wait(&self) -> Duration {

@@ -106,9 +106,6 @@ impl Client {
         if let Some(key) = call.idempotency_key() {
             request = request.header("idempotency-key", key.as_str());
         }
-        if let Some(etag) = call.if_match() {
-            request = request.header("if-match", etag);
-        }
         if let Some(body) = call.body() {
             request = request.json(body);
         }

@@ -6,10 +6,11 @@ use tokio::time::Instant;
 
 use super::{Answer, Call, Client, Operation, Patience, Result};
 
-/// How long one poll may be held back by the server.
-const POLL_SECONDS: u64 = 1;
-/// Polls are never closer than this, whatever the server does with `wait_seconds`.
-const POLL_GAP: Duration = Duration::from_millis(200);
+/// While much happens, every step is to be seen: one look after the other, this far apart.
+const LOOK_GAP: Duration = Duration::from_millis(250);
+/// After this, what is left is mostly waiting; the server holds the answer back until the end.
+const LIVELY: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_secs(2);
 
 /// Somebody who is told what is seen of an operation.
 pub(crate) trait Progress {
@@ -31,15 +32,18 @@ pub(crate) async fn watch_operation(
     id: &str,
     progress: &mut impl Progress,
 ) -> Result<(Answer, Operation)> {
-    let call = Call::get(&format!("operations/{id}")).with_wait(Duration::from_secs(POLL_SECONDS));
+    let look = Call::get(&format!("operations/{id}"));
+    let poll = look.clone().with_wait(POLL);
+    let begun = Instant::now();
     loop {
         let asked = Instant::now();
-        let answer = client.send_with(&call, Patience::Long).await?;
+        let call = if asked - begun < LIVELY { &look } else { &poll };
+        let answer = client.send_with(call, Patience::Long).await?;
         let operation: Operation = answer.json()?;
         progress.show(&operation);
         if operation.is_over() {
             return Ok((answer, operation));
         }
-        tokio::time::sleep_until(asked + POLL_GAP).await;
+        tokio::time::sleep_until(asked + LOOK_GAP).await;
     }
 }

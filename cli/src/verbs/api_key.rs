@@ -22,7 +22,7 @@ pub(crate) enum Verb {
         name: String,
         /// How long it is good for [default: the server's]
         #[arg(long, value_name = "SECONDS")]
-        expires_in_seconds: Option<u64>,
+        lifetime_seconds: Option<u64>,
         #[command(flatten)]
         key: KeyArgs,
     },
@@ -35,6 +35,9 @@ pub(crate) enum Verb {
         /// How long the old secret stays good [default: the server's]
         #[arg(long, value_name = "SECONDS")]
         overlap_seconds: Option<u64>,
+        /// How long the new secret is good for [default: the server's]
+        #[arg(long, value_name = "SECONDS")]
+        lifetime_seconds: Option<u64>,
         #[command(flatten)]
         key: KeyArgs,
     },
@@ -104,21 +107,25 @@ impl Run for Verb {
             }
             Self::Create {
                 name,
-                expires_in_seconds,
+                lifetime_seconds,
                 key,
             } => {
                 let body = body([
                     ("name", Some(json!(name))),
-                    ("expires_in_seconds", expires_in_seconds.map(Value::from)),
+                    ("lifetime_seconds", lifetime_seconds.map(Value::from)),
                 ]);
                 Call::post("api-keys", key.key()).with_body(body)
             }
             Self::Rotate {
                 id,
                 overlap_seconds,
+                lifetime_seconds,
                 key,
             } => {
-                let body = body([("overlap_seconds", overlap_seconds.map(Value::from))]);
+                let body = body([
+                    ("overlap_seconds", overlap_seconds.map(Value::from)),
+                    ("lifetime_seconds", lifetime_seconds.map(Value::from)),
+                ]);
                 Call::post(&format!("api-keys/{id}:rotate"), key.key()).with_body(body)
             }
             Self::Revoke { id, key } => Call::post(&format!("api-keys/{id}:revoke"), key.key()),

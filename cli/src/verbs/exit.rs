@@ -63,10 +63,14 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("{0}")]
     NotPossible(String),
-    #[error("{operation} is not over after {limit:?}; `berth op wait {operation}` waits on")]
-    TimedOut { operation: String, limit: Duration },
-    #[error("no longer watching; `berth op wait {operation}` watches on")]
-    Interrupted { operation: String },
+    #[error("{operation} is not over after {limit:?}; `{follow}` waits on")]
+    TimedOut {
+        operation: String,
+        limit: Duration,
+        follow: String,
+    },
+    #[error("no longer watching; `{follow}` watches on")]
+    Interrupted { follow: String },
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
 }

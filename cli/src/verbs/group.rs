@@ -65,6 +65,37 @@ pub(crate) struct Operator<V: Subcommand> {
     admin_key: Option<Key>,
 }
 
+/// Verbs of both, each seeing what is his.
+#[derive(Debug, Args)]
+pub(crate) struct Either<V: Subcommand> {
+    #[command(flatten)]
+    tenant: Tenant<V>,
+    /// Ask as the operator, with `BERTH_ADMIN_KEY`: for work on machines, and for everybody's
+    #[arg(long, global = true)]
+    admin: bool,
+    /// Key of the operator; prefer the environment or the file, which other users cannot see
+    #[arg(long, global = true, value_name = "KEY", env = "BERTH_ADMIN_KEY")]
+    #[arg(help_heading = "Connection", hide_env_values = true)]
+    admin_key: Option<Key>,
+}
+
+impl<V: Subcommand + Run> Either<V> {
+    pub(crate) async fn run(self, console: &mut Console) -> exit::Result {
+        let Tenant {
+            verb,
+            connection,
+            api_key,
+        } = self.tenant;
+        let mut session = if self.admin {
+            connection.open(console, self.admin_key, &ADMIN_KEY)?
+        } else {
+            connection.open(console, api_key, &API_KEY)?
+        };
+        session.admin = self.admin;
+        verb.run(&mut session).await
+    }
+}
+
 impl<V: Subcommand + Run> Tenant<V> {
     pub(crate) async fn run(self, console: &mut Console) -> exit::Result {
         let mut session = self.connection.open(console, self.api_key, &API_KEY)?;
@@ -139,6 +170,7 @@ impl Connection {
             console,
             format: self.output,
             file,
+            admin: false,
         })
     }
 }

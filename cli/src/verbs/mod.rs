@@ -31,7 +31,7 @@ use serde_json::Value;
 
 pub(crate) use self::console::Console;
 pub(crate) use self::exit::Exit;
-use self::group::{Operator, Tenant};
+use self::group::{Either, Operator, Tenant};
 
 /// Verbs that talk to the API, and the completions of all.
 #[derive(Debug, Subcommand)]
@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Lease GPUs, look at leases, log in, give back
     Alloc(Tenant<alloc::Verb>),
     /// Follow or cancel work that takes its time
-    Op(Tenant<op::Verb>),
+    Op(Either<op::Verb>),
     /// Projects of the organization
     Project(Tenant<project::Verb>),
     /// Public keys that may log in to allocations

@@ -1,5 +1,7 @@
 //! `berth node`: machines, for operators.
 
+mod reports;
+
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,6 +34,13 @@ pub(crate) enum Verb {
         key: KeyArgs,
         #[command(flatten)]
         wait: WaitArgs,
+    },
+    /// Show what probes of a machine found, newest first
+    Reports {
+        #[arg(value_name = "NODE", value_parser = id::node)]
+        id: String,
+        #[command(flatten)]
+        page: PageArgs,
     },
 }
 
@@ -85,7 +94,6 @@ struct Node {
 
 #[derive(Debug, Deserialize)]
 struct NodeGpu {
-    #[serde(alias = "gpu_index")]
     index: u32,
     state: String,
     model: String,
@@ -153,6 +161,7 @@ impl Run for Verb {
                     .call::<Page<Node>>(&page.apply(Call::get("admin/nodes")))
                     .await
             }
+            Self::Reports { id, page } => reports::run(&id, page, session).await,
             Self::Probe { id, key, wait } => {
                 let call = Call::post(&format!("admin/nodes/{id}:probe"), key.key());
                 let accepted = session.send(&call).await?;

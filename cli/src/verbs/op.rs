@@ -7,10 +7,14 @@ use clap::Subcommand;
 use super::exit::Result;
 use super::group::Run;
 use super::id;
+use super::list::{Page, PageArgs, Row};
 use super::session::Session;
 use super::table::{Cell, Show, Table};
 use super::wait::{KeyArgs, verdict, watch};
 use crate::client::{Call, Operation};
+
+/// What `follow` adds for an operator.
+const ADMIN: &str = " --admin";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -18,6 +22,14 @@ pub(crate) enum Verb {
     Get {
         #[arg(value_name = "OPERATION", value_parser = id::operation)]
         id: String,
+    },
+    /// Show operations, newest first
+    List {
+        /// Only those of this allocation or node
+        #[arg(long, value_name = "ID")]
+        resource: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
     },
     /// Watch an operation to its end, and fail if it fails
     Wait {
@@ -40,6 +52,10 @@ impl Run for Verb {
     async fn run(self, session: &mut Session<'_>) -> Result {
         match self {
             Self::Get { id } => session.get::<Operation>(&format!("operations/{id}")).await,
+            Self::List { resource, page } => {
+                let call = Call::get("operations").with_query("resource_id", resource);
+                session.call::<Page<Operation>>(&page.apply(call)).await
+            }
             Self::Wait {
                 id,
                 timeout_seconds,
@@ -54,7 +70,9 @@ impl Run for Verb {
 
 async fn wait(session: &mut Session<'_>, id: &str, timeout_seconds: Option<u64>) -> Result {
     let limit = timeout_seconds.map(Duration::from_secs);
-    let (answer, operation) = watch(session, id, limit).await?;
+    let admin = if session.admin { ADMIN } else { "" };
+    let follow = format!("berth op wait {id}{admin}");
+    let (answer, operation) = watch(session, id, limit, follow).await?;
     session.show::<Operation>(&answer)?;
     Ok(verdict(session, &operation))
 }
@@ -82,8 +100,34 @@ impl Show for Operation {
     }
 
     fn hint(&self) -> Option<String> {
-        (!self.is_over()).then(|| format!("Follow it with: berth op wait {}", self.id))
+        (!self.is_over()).then(|| format!("Follow it with: {}", follow(self)))
     }
+}
+
+impl Row for Operation {
+    const HEADINGS: &'static [&'static str] = &["ID", "KIND", "RESOURCE", "STATE", "CREATED"];
+
+    fn cells(&self) -> Vec<String> {
+        let state = if self.stuck { "stuck" } else { &self.state };
+        let resource = self.resource.as_ref().map(|resource| &resource.id);
+        vec![
+            self.id.clone(),
+            self.kind.clone(),
+            resource.cell(),
+            state.to_owned(),
+            self.created_at.clone(),
+        ]
+    }
+}
+
+/// The command that watches an operation; those of machines are an operator's.
+pub(crate) fn follow(operation: &Operation) -> String {
+    let admin = if operation.kind.starts_with("node.") {
+        ADMIN
+    } else {
+        ""
+    };
+    format!("berth op wait {}{admin}", operation.id)
 }
 
 impl Operation {

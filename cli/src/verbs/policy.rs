@@ -4,71 +4,65 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::body;
 use super::exit::Result;
 use super::group::Run;
+use super::list::{Page, PageArgs, Row};
 use super::session::Session;
-use super::table::{Show, Table};
+use super::table::{Cell, Show, Table};
 use crate::client::Call;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Show a value and where it comes from
+    /// Show what can be set, and what holds
+    List {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Show one setting: what was set in a scope and what holds there
     Get {
         #[arg(value_name = "KEY", value_parser = key)]
         key: String,
         #[command(flatten)]
         scope: ScopeArgs,
     },
-    /// Set a value, unless somebody else set it in the meantime
+    /// Set a value in a scope
     Put {
         #[arg(value_name = "KEY", value_parser = key)]
         key: String,
-        /// As JSON: a number, true, "text"
-        #[arg(value_name = "VALUE", value_parser = value)]
-        value: Value,
+        #[arg(value_name = "VALUE", allow_negative_numbers = true)]
+        value: i64,
         #[command(flatten)]
         scope: ScopeArgs,
     },
 }
 
-/// Whom a value is for: a project's beats its organization's, which beats the platform's.
 #[derive(Debug, Args)]
 pub(crate) struct ScopeArgs {
-    /// For one organization
-    #[arg(long, value_name = "ID", conflicts_with = "project")]
-    organization: Option<String>,
-    /// For one project
-    #[arg(long, value_name = "ID")]
-    project: Option<String>,
-}
-
-impl ScopeArgs {
-    fn kind(&self) -> &'static str {
-        match (&self.project, &self.organization) {
-            (Some(_), _) => "project",
-            (None, Some(_)) => "organization",
-            (None, None) => "platform",
-        }
-    }
-
-    fn id(&self) -> Option<&str> {
-        self.project.as_deref().or(self.organization.as_deref())
-    }
-
-    fn apply(&self, call: Call) -> Call {
-        call.with_query("scope", Some(self.kind()))
-            .with_query("scope_id", self.id())
-    }
+    /// Whose value: `platform`, or the id of an organization or a project, whose value beats the
+    /// platform's [default: platform]
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Policy {
     key: String,
-    value: Value,
     #[serde(default)]
-    scope: Value,
+    scope: Option<String>,
+    value: Option<i64>,
     #[serde(default)]
-    default: Value,
+    effective_value: Option<i64>,
+    #[serde(default)]
+    default_value: Option<i64>,
+    #[serde(default)]
+    min: Option<i64>,
+    #[serde(default)]
+    max: Option<i64>,
+    #[serde(default)]
+    unit: Option<String>,
     #[serde(default)]
     description: Option<String>,
     #[serde(default)]
@@ -79,48 +73,65 @@ impl Show for Policy {
     fn table(&self) -> Table {
         let mut table = Table::fields();
         table.field("key", &self.key);
-        table.field("value", &self.value);
-        table.field("scope", &self.scope);
-        table.field("default", &self.default);
         table.field("about", &self.description);
+        table.field("unit", &self.unit);
+        table.field("scope", &self.scope);
+        table.field("set here", self.value);
+        table.field("holds", self.effective_value);
+        table.field("default", self.default_value);
+        table.field("least", self.min);
+        table.field("most", self.max);
         table.field("updated", &self.updated_at);
         table
     }
 }
 
+impl Row for Policy {
+    const HEADINGS: &'static [&'static str] = &["KEY", "HOLDS", "SET HERE", "DEFAULT", "UNIT"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.key.clone(),
+            self.effective_value.cell(),
+            self.value.cell(),
+            self.default_value.cell(),
+            self.unit.cell(),
+        ]
+    }
+}
+
 fn key(text: &str) -> std::result::Result<String, String> {
-    let sound = text.split('.').count() > 1
-        && text.split('.').all(|part| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-        });
-    if sound {
+    let part = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    if text.contains('.') && text.split('.').all(part) {
         Ok(text.to_owned())
     } else {
         Err("a key looks like area.name".to_owned())
     }
 }
 
-fn value(text: &str) -> std::result::Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
-}
-
 impl Run for Verb {
     async fn run(self, session: &mut Session<'_>) -> Result {
         match self {
+            Self::List { scope, page } => {
+                let call = Call::get("admin/policies").with_query("scope", scope.scope);
+                session.call::<Page<Policy>>(&page.apply(call)).await
+            }
             Self::Get { key, scope } => {
-                let call = scope.apply(Call::get(&format!("admin/policies/{key}")));
+                let call = Call::get(&format!("admin/policies/{key}"));
+                let call = call.with_query("scope", scope.scope);
                 session.call::<Policy>(&call).await
             }
             Self::Put { key, value, scope } => {
-                let path = format!("admin/policies/{key}");
-                let seen = session.client.send(&scope.apply(Call::get(&path))).await?;
-                let body = json!({
-                    "value": value,
-                    "scope": { "kind": scope.kind(), "id": scope.id() },
-                });
-                let call = Call::put(&path)
-                    .with_if_match(seen.header("etag"))
-                    .with_body(body);
+                let body = body([
+                    ("value", Some(json!(value))),
+                    ("scope", scope.scope.map(Value::from)),
+                ]);
+                let call = Call::put(&format!("admin/policies/{key}")).with_body(body);
                 session.call::<Policy>(&call).await
             }
         }

@@ -12,6 +12,8 @@ pub(crate) struct Session<'a> {
     pub(crate) console: &'a mut Console,
     pub(crate) format: Format,
     pub(crate) file: EnvFile,
+    /// Whether the operator's key is used where a tenant's could be.
+    pub(crate) admin: bool,
 }
 
 impl Session<'_> {

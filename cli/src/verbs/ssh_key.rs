@@ -46,7 +46,6 @@ struct SshKey {
     name: String,
     #[serde(default)]
     algorithm: Option<String>,
-    #[serde(alias = "fingerprint")]
     fingerprint_sha256: String,
     created_at: String,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure, Result};
+use super::op::follow;
 use super::progress::Steps;
 use super::session::Session;
 use super::table::Show;
@@ -36,17 +37,20 @@ impl KeyArgs {
     }
 }
 
-/// Watches an operation until it is over, the time is up or somebody presses Ctrl-C.
+/// Watches an operation until it is over, the time is up or somebody presses Ctrl-C; `follow` is
+/// the command that goes on.
 pub(crate) async fn watch(
     session: &mut Session<'_>,
     id: &str,
     limit: Option<Duration>,
+    follow: String,
 ) -> Result<(Answer, Operation)> {
+    let operation = id.to_owned();
     let mut steps = Steps::on(session.console);
     tokio::select! {
         end = watch_operation(&session.client, id, &mut steps) => Ok(end?),
-        limit = expiry(limit) => Err(Failure::TimedOut { operation: id.to_owned(), limit }),
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted { operation: id.to_owned() }),
+        limit = expiry(limit) => Err(Failure::TimedOut { operation, limit, follow }),
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted { follow }),
     }
 }
 
@@ -72,7 +76,8 @@ pub(crate) async fn conclude<T: Show>(
     }
     let operation: Operation = accepted.json()?;
     let limit = wait.timeout_seconds.map(Duration::from_secs);
-    let (answer, operation) = watch(session, &operation.id, limit).await?;
+    let follow = follow(&operation);
+    let (answer, operation) = watch(session, &operation.id, limit, follow).await?;
     match operation.resource.as_ref().and_then(Resource::path) {
         Some(path) => session.get::<T>(path).await?,
         None => session.show::<Operation>(&answer)?,

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", env = "BERTH_PROJECT_ID", value_parser = id::project)]
     project: Option<String>,
     /// Public key that may log in (`berth ssh-key create`); repeat for several
-    #[arg(long = "ssh-key", value_name = "ID", value_parser = id::ssh_key)]
+    #[arg(long = "ssh-key", value_name = "ID", value_parser = id::ssh_key, required = true)]
     ssh_keys: Vec<String>,
     /// Give it back by itself after this long [default: the project's policy]
     #[arg(long, value_name = "SECONDS")]
@@ -57,7 +57,7 @@ pub(crate) struct Args {
     wait: WaitArgs,
 }
 
-pub(super) fn label(text: &str) -> std::result::Result<(String, String), String> {
+fn label(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a label looks like NAME=VALUE".to_owned()),

@@ -20,12 +20,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, Deserialize)]
 struct Event {
-    #[serde(default)]
-    seq: Option<u64>,
+    seq: u64,
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default, alias = "created_at")]
-    time: Option<String>,
+    created_at: String,
     #[serde(default)]
     data: Value,
 }
@@ -36,7 +34,7 @@ impl Row for Event {
     fn cells(&self) -> Vec<String> {
         vec![
             self.seq.cell(),
-            self.time.cell(),
+            self.created_at.clone(),
             self.kind.clone(),
             self.data.cell(),
         ]

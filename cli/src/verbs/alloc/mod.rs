@@ -6,7 +6,9 @@ mod extend;
 mod get;
 mod list;
 mod release;
+mod retry_release;
 mod ssh;
+mod usage;
 pub(crate) mod view;
 
 use clap::Subcommand;
@@ -27,10 +29,14 @@ pub(crate) enum Verb {
     Extend(extend::Args),
     /// Give an allocation back: access is removed and proved removed, the GPUs are free again
     Release(release::Args),
+    /// Try a release that failed once more
+    RetryRelease(retry_release::Args),
     /// Log in with the system's `ssh`, the machine's pinned host key checked
     Ssh(ssh::Args),
     /// Show what happened to an allocation, oldest first
     Events(events::Args),
+    /// Show the time that an allocation is billed for
+    Usage(usage::Args),
 }
 
 impl Run for Verb {
@@ -41,8 +47,10 @@ impl Run for Verb {
             Self::List(args) => list::run(args, session).await,
             Self::Extend(args) => extend::run(args, session).await,
             Self::Release(args) => release::run(args, session).await,
+            Self::RetryRelease(args) => retry_release::run(args, session).await,
             Self::Ssh(args) => ssh::run(args, session).await,
             Self::Events(args) => events::run(args, session).await,
+            Self::Usage(args) => usage::run(args, session).await,
         }
     }
 }

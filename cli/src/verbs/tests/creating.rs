@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::server::{Reply, Server};
-use super::{ALLOCATION, OPERATION, PROJECT, berth};
+use super::{ALLOCATION, OPERATION, PROJECT, SSH_KEY, berth};
 use crate::verbs::Exit;
 
 const CREATE: &[&str] = &[
@@ -17,6 +17,8 @@ const CREATE: &[&str] = &[
     "h100-80gb",
     "--project",
     PROJECT,
+    "--ssh-key",
+    SSH_KEY,
 ];
 
 fn accepted() -> Reply {
@@ -115,10 +117,9 @@ async fn a_creation_in_doubt_tells_its_key() {
 #[tokio::test]
 async fn what_is_asked_is_what_was_typed() {
     let server = Server::start([accepted()]).await;
-    let key = "sshkey_00000000000000000000000000000005";
     let extra = [
         "--ssh-key",
-        key,
+        "sshkey_1",
         "--label",
         "team=vision",
         "--label",
@@ -137,7 +138,7 @@ async fn what_is_asked_is_what_was_typed() {
         asked[0].json(),
         json!({
             "project_id": PROJECT, "sku": "h100-80gb", "gpu_count": 2, "name": "training",
-            "ssh_key_ids": [key], "lease_seconds": 3600, "queue_timeout_seconds": 0,
+            "ssh_key_ids": [SSH_KEY, "sshkey_1"], "lease_seconds": 3600, "queue_timeout_seconds": 0,
             "labels": { "team": "vision", "run": "" },
         })
     );
@@ -145,7 +146,7 @@ async fn what_is_asked_is_what_was_typed() {
         asked[1].json(),
         json!({
             "project_id": PROJECT, "sku": "h100-80gb", "gpu_count": 2, "name": "training",
-            "ssh_key_ids": [],
+            "ssh_key_ids": [SSH_KEY],
         })
     );
 }

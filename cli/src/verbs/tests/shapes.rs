@@ -24,7 +24,8 @@ async fn a_list_is_columns_and_tells_of_the_next_page() {
     });
     let server = Server::start([Reply::json(200, &page)]).await;
     let args = [
-        "alloc", "list", "--state", "active", "--label", "a=b c", "--limit", "2",
+        "alloc", "list", "--state", "active", "--state", "queued", "--label", "a=b c", "--label",
+        "spot", "--limit", "2",
     ];
     let outcome = berth(&server, &args).await;
     assert_eq!(outcome.exit, Exit::Ok, "{outcome:?}");
@@ -36,7 +37,7 @@ async fn a_list_is_columns_and_tells_of_the_next_page() {
     assert_eq!(outcome.talk, "There is more: --page-token tok\n");
     assert_eq!(
         server.lines(),
-        ["GET /api/v1/allocations?state=active&label=a%3Db+c&limit=2"]
+        ["GET /api/v1/allocations?state=active%2Cqueued&label=a%3Db+c%2Cspot&limit=2"]
     );
 }
 
@@ -96,6 +97,23 @@ async fn verbs_call_their_routes() {
             &["alloc", "events", ALLOCATION],
             format!("GET /api/v1/allocations/{ALLOCATION}/events"),
         ),
+        (
+            &["alloc", "retry-release", ALLOCATION],
+            format!("POST /api/v1/allocations/{ALLOCATION}:retry-release"),
+        ),
+        (
+            &["alloc", "usage", ALLOCATION],
+            format!("GET /api/v1/allocations/{ALLOCATION}/usage"),
+        ),
+        (
+            &["op", "list", "--resource", ALLOCATION],
+            format!("GET /api/v1/operations?resource_id={ALLOCATION}"),
+        ),
+        (
+            &["node", "reports", NODE],
+            format!("GET /api/v1/admin/nodes/{NODE}/probe-reports"),
+        ),
+        (&["policy", "list"], "GET /api/v1/admin/policies".to_owned()),
         (
             &["op", "get", OPERATION],
             format!("GET /api/v1/operations/{OPERATION}"),
@@ -165,21 +183,40 @@ async fn verbs_call_their_routes() {
 }
 
 #[tokio::test]
-async fn a_policy_is_set_only_as_it_was_seen() {
-    let key = "allocation.gpus_max";
-    let seen = json!({ "key": key, "value": 8, "scope": "platform" });
-    let set = json!({ "key": key, "value": 16, "scope": "platform" });
-    let server = Server::start([
-        Reply::json(200, &seen).with("etag", "\"7\""),
-        Reply::json(200, &set),
-    ])
-    .await;
-    let outcome = berth(&server, &["policy", "put", key, "16"]).await;
+async fn a_policy_is_set_in_its_scope() {
+    let key = "allocation.lease_seconds";
+    let policy = json!({ "key": key, "value": 16, "scope": PROJECT, "effective_value": 16 });
+    let server = Server::start([Reply::json(200, &policy)]).await;
+    berth(&server, &["policy", "get", key, "--scope", PROJECT]).await;
+    let outcome = berth(&server, &["policy", "put", key, "16", "--scope", PROJECT]).await;
     assert_eq!(outcome.exit, Exit::Ok, "{outcome:?}");
+    berth(&server, &["policy", "put", key, "16"]).await;
     let asked = server.asked();
-    assert_eq!(asked[1].method, "PUT");
-    assert_eq!(asked[1].header("if-match"), "\"7\"");
-    assert_eq!(asked[1].json()["value"], 16);
+    let path = format!("/api/v1/admin/policies/{key}");
+    assert_eq!(asked[0].line(), format!("GET {path}?scope={PROJECT}"));
+    assert_eq!(asked[1].line(), format!("PUT {path}"));
+    assert_eq!(asked[1].json(), json!({ "value": 16, "scope": PROJECT }));
+    assert_eq!(asked[2].json(), json!({ "value": 16 }));
+}
+
+#[tokio::test]
+async fn operators_look_at_operations_with_their_own_key() {
+    let server = Server::start([Reply::text(200, "{}")]).await;
+    berth(&server, &["op", "get", OPERATION, "-o", "json"]).await;
+    let admin = [
+        "op",
+        "get",
+        OPERATION,
+        "--admin",
+        "--admin-key",
+        "berth_root",
+        "-o",
+        "json",
+    ];
+    berth(&server, &admin).await;
+    let asked = server.asked();
+    assert_eq!(asked[0].header("authorization"), "Bearer berth_test");
+    assert_eq!(asked[1].header("authorization"), "Bearer berth_root");
 }
 
 #[tokio::test]

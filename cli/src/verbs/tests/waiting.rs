@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::server::{Reply, Server};
-use super::{ALLOCATION, OPERATION, PROJECT, berth};
+use super::{ALLOCATION, OPERATION, PROJECT, SSH_KEY, berth};
 use crate::verbs::Exit;
 
 fn operation(state: &str, steps: &Value) -> Value {
@@ -53,6 +53,8 @@ const CREATE: &[&str] = &[
     "h100-80gb",
     "--project",
     PROJECT,
+    "--ssh-key",
+    SSH_KEY,
     "--wait",
 ];
 
@@ -103,10 +105,7 @@ async fn a_pipe_hears_each_change_once_and_gets_the_servers_own_json() {
     op_00000000000000000000000000000002: succeeded
     ");
     let lines = server.lines();
-    assert_eq!(
-        lines[1],
-        format!("GET /api/v1/operations/{OPERATION}?wait_seconds=1")
-    );
+    assert_eq!(lines[1], format!("GET /api/v1/operations/{OPERATION}"));
     assert_eq!(lines[6], format!("GET /api/v1/allocations/{ALLOCATION}"));
 }
 
