@@ -128,3 +128,13 @@ pub async fn backlog(conn: &mut PgConnection) -> Result<Backlog> {
     .fetch_one(conn)
     .await?)
 }
+
+/// Tries to become the one that empties the named outbox, for as long as the connection lives.
+pub async fn try_lead(conn: &mut PgConnection, outbox: &str) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select pg_try_advisory_lock(hashtextextended('relay:' || $1::text, 0)) as "leads!""#,
+        outbox,
+    )
+    .fetch_one(conn)
+    .await?)
+}

@@ -1,1 +1,13 @@
+//! Wiring of `berth worker`, which runs workflows and their steps, and of `berth relay`, which
+//! hands on what a transaction left in the outboxes.
 
+pub mod history;
+mod metrics;
+mod postgres;
+mod registry;
+pub mod relay;
+mod run;
+
+pub use history::replayer;
+pub use registry::QUEUES;
+pub use run::run;

@@ -1,0 +1,32 @@
+//! Connections as the role that workers and relays have.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use platform::settings::Settings;
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// Steps at work on the database at once; more wait for a connection.
+const CONNECTIONS: u32 = 8;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where to connect, and under which name the server lists the connection.
+pub(crate) fn options(settings: &Settings, role: &str) -> anyhow::Result<PgConnectOptions> {
+    let url = settings
+        .database_worker_url
+        .as_ref()
+        .unwrap_or(&settings.database_url);
+    let options =
+        PgConnectOptions::from_str(url.expose_secret()).context("BERTH_DATABASE_WORKER_URL")?;
+    Ok(options.application_name(&format!("berth-{role}")))
+}
+
+/// A pool that connects when first used, so that a worker may start before its database.
+pub(crate) fn pool(settings: &Settings, role: &str) -> anyhow::Result<db::PgPool> {
+    Ok(PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options(settings, role)?))
+}

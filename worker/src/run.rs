@@ -1,0 +1,107 @@
+//! `berth worker`: one Temporal worker a queue, all in one process.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use backon::{ExponentialBuilder, Retryable};
+use contract::queue;
+use futures::future::try_join_all;
+use platform::settings::Settings;
+use platform::telemetry::Telemetry;
+use temporalio_client::Client;
+use temporalio_sdk::runtime::RuntimeOptions;
+use temporalio_sdk::{Runtime, Worker};
+use tokio_util::sync::CancellationToken;
+
+use crate::registry::{self, GRACE, QUEUES, World};
+use crate::{metrics, postgres};
+
+/// On top of the grace: a poll that hangs must not keep a stopped process alive.
+const HARD_STOP: Duration = Duration::from_secs(10);
+const RECONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Serves the queues until `shutdown`. The future is not `Send`: run it on the main task. An
+/// error means that the process should end and be started again.
+pub async fn run(
+    settings: Settings,
+    queues: Vec<String>,
+    telemetry: Telemetry,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let world = World {
+        pool: postgres::pool(&settings, "worker")?,
+    };
+    let mut options = Vec::new();
+    for name in &queues {
+        anyhow::ensure!(
+            queue::ALL.contains(&name.as_str()),
+            "there is no queue {name}; there are {}",
+            queue::ALL.join(", ")
+        );
+        match registry::options(name, &world)? {
+            Some(served) => options.push(served),
+            None => tracing::warn!(queue = name, "there is no work for this queue yet"),
+        }
+    }
+    anyhow::ensure!(
+        !options.is_empty(),
+        "none of these queues has work; those that have are {}",
+        QUEUES.join(", ")
+    );
+    let Some(client) = connect(&settings, "worker", &shutdown).await else {
+        return Ok(());
+    };
+    let runtime = Runtime::from_current_tokio(RuntimeOptions::default())?;
+    let mut workers = options
+        .into_iter()
+        .map(|options| Ok(Worker::new(&runtime, client.clone(), options)?))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
+    tracing::info!(queues = queues.join(","), "serving");
+
+    let ended = CancellationToken::new();
+    let work = async {
+        let _ended = ended.clone().drop_guard();
+        try_join_all(workers.iter_mut().map(Worker::run)).await
+    };
+    let stop = async {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = ended.cancelled() => return,
+        }
+        stops.iter().for_each(|stop| stop());
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = tokio::time::sleep(GRACE + HARD_STOP) => {
+                tracing::warn!("a worker does not stop: ending without it");
+            }
+        }
+    };
+    let metrics = metrics::serve(&settings, telemetry, shutdown.clone());
+    tokio::select! {
+        done = work => { done.context("a Temporal worker ended")?; }
+        () = stop => {}
+        Err(error) = metrics => return Err(error.context("BERTH_WORKER_METRICS_LISTEN")),
+    }
+    world.pool.close().await;
+    Ok(())
+}
+
+/// Connects to Temporal, however long that takes. `None`: a stop was asked for first.
+pub(crate) async fn connect(
+    settings: &Settings,
+    role: &str,
+    shutdown: &CancellationToken,
+) -> Option<Client> {
+    let backoff = ExponentialBuilder::default()
+        .with_max_delay(RECONNECT_MAX)
+        .with_jitter()
+        .without_max_times();
+    let connected = (|| platform::temporal::connect(settings, role))
+        .retry(backoff)
+        .notify(|error, pause| tracing::warn!(%error, ?pause, "Temporal is away"));
+    tokio::select! {
+        () = shutdown.cancelled() => None,
+        client = connected => client.ok(),
+    }
+}
