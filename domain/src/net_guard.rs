@@ -54,8 +54,8 @@ pub enum Denied {
     NotAllowed,
     /// Inside them, but set aside for a special use.
     SpecialUse,
-    /// The name has no address, or more than are looked at.
-    Unresolved,
+    /// The name has more addresses than a machine has.
+    TooManyAnswers,
     /// The connection's other end is not the address that was judged.
     PeerChanged,
 }

@@ -1,7 +1,10 @@
 //! Everything outside the process except Postgres, one module each.
 
+pub mod dial;
 pub mod health;
+pub mod kms;
 pub mod nats;
 pub mod settings;
+pub mod ssh;
 pub mod telemetry;
 pub mod temporal;
