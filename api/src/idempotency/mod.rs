@@ -104,6 +104,12 @@ pub(crate) async fn begin(call: &Call, headers: &HeaderMap, query: &str) -> Resu
                     .map(Begun::Replay),
             };
         }
+        // The lock may be another twin's, who reads what we can read too.
+        if let Some(record) = db::idempotency::get(&mut tx, &scope).await? {
+            return again(call, &mut tx, &record, fingerprint)
+                .await
+                .map(Begun::Replay);
+        }
         // Gives the connection back: a hundred waiting twins must not starve the one at work.
         tx.rollback().await.map_err(db::Error::from)?;
         if started.elapsed() >= TWIN_WAIT {

@@ -62,17 +62,6 @@ pub async fn project_stands(
     Ok(found.is_some())
 }
 
-/// How many GPUs of a SKU one machine has. `None`: nothing of that name is sold.
-pub async fn gpus_per_node(conn: &mut PgConnection, sku: &str) -> Result<Option<i32>> {
-    let gpus = sqlx::query_scalar!(
-        "select gpus_per_node from skus where name = $1 and retired_at is null",
-        sku,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(gpus)
-}
-
 /// Which of these public keys the organization has, locked against deletion until the transaction
 /// ends.
 pub async fn known_ssh_keys(

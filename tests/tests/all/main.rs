@@ -1,5 +1,10 @@
 //! One binary for every test that needs the real stack: one link step, one stack, tests in
 //! parallel, each in organizations of its own.
 
+mod admin_nodes;
+mod allocations;
+mod bad_input;
+mod idle;
 mod parity;
+mod tenancy;
 mod tidy;

@@ -67,13 +67,13 @@ async fn limits(
     org: OrgId,
     request: &Request,
 ) -> Result<Limits, Problem> {
-    let gpus_per_node = db::allocation::gpus_per_node(conn, &request.sku).await?;
-    let gpus_per_node = gpus_per_node
+    let sku = db::catalog::get_sku(conn, &request.sku).await?;
+    let sku = sku
         .ok_or_else(|| Problem::new(Code::UnknownSku).at("/sku", "nothing of this name is sold"))?;
     let scope = Scope::Project(org, request.project_id);
     let mut resolve = async |policy: &Policy| db::policy::resolve(&mut *conn, policy, scope).await;
     Ok(Limits {
-        gpus_per_node: i64::from(gpus_per_node),
+        gpus_per_node: i64::from(sku.gpus_per_node),
         gpus_max: resolve(&policy::GPUS_MAX).await?,
         lease_seconds: resolve(&policy::LEASE).await?,
         lease_max_seconds: resolve(&policy::LEASE_MAX).await?,

@@ -6,21 +6,13 @@ use utoipa_axum::routes;
 use super::AllocationView;
 use crate::authentication::Principal;
 use crate::call::Reader;
-use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::endpoint::{Endpoint, Guard};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::resource::{Found, Resource};
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::Principal,
-            rate: RateClass::Read,
-            idempotency: Idempotency::None,
-            action: None,
-        },
-    )
+    Endpoint::new(routes!(handler), Guard::READ)
 }
 
 /// Get an allocation

@@ -10,21 +10,13 @@ use utoipa_axum::routes;
 use super::AllocationView;
 use crate::authentication::Principal;
 use crate::call::Reader;
-use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::endpoint::{Endpoint, Guard};
 use crate::page::{Page, Paging};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::Principal,
-            rate: RateClass::Read,
-            idempotency: Idempotency::None,
-            action: None,
-        },
-    )
+    Endpoint::new(routes!(handler), Guard::READ)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use db::operation::Viewer;
 use domain::id::OperationId;
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{OperationView, look};
+use super::{OperationView, READ, viewer};
+use crate::authentication::Principal;
 use crate::call::Call;
-use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::endpoint::Endpoint;
 use crate::problem::{Code, Problem};
 use crate::query::{Path, Query};
 use crate::resource::{Found, Resource};
@@ -22,15 +24,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LAST_LOOK: Duration = Duration::from_millis(800);
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::Principal,
-            rate: RateClass::Read,
-            idempotency: Idempotency::None,
-            action: None,
-        },
-    )
+    Endpoint::new(routes!(handler), READ)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -50,16 +44,18 @@ struct Wait {
     responses((status = 200, description = "The operation", body = OperationView)))]
 async fn handler(
     call: Call,
+    principal: Principal,
     Path(id): Path<OperationId>,
     Query(wait): Query<Wait>,
 ) -> Result<Found<OperationView>, Problem> {
     if wait.wait_seconds > MAX_WAIT_SECONDS {
         return Err(Problem::new(Code::InvalidQuery).detail("wait_seconds is at most 30"));
     }
+    let viewer = viewer(&principal);
     let end = Instant::now() + Duration::from_secs(wait.wait_seconds);
     let mut pause = FIRST_LOOK;
     loop {
-        let operation = read(&call, id).await?;
+        let operation = read(&call, viewer, id).await?;
         let late = Instant::now() >= end || call.app.shutdown.is_cancelled();
         if late || !operation.is_open() {
             return Ok(Found(OperationView::new(operation, &call.app.settings)));
@@ -74,8 +70,12 @@ async fn handler(
     }
 }
 
-async fn read(call: &Call, id: OperationId) -> Result<db::operation::Operation, Problem> {
-    let (mut tx, viewer) = look(call).await?;
+async fn read(
+    call: &Call,
+    viewer: Viewer,
+    id: OperationId,
+) -> Result<db::operation::Operation, Problem> {
+    let mut tx = call.transaction().await?;
     db::operation::get(&mut tx, viewer, id)
         .await?
         .ok_or_else(|| Problem::not_found(OperationView::KIND))

@@ -6,23 +6,16 @@ use utoipa::IntoParams;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{OperationView, look};
-use crate::call::Call;
-use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use super::{OperationView, READ, viewer};
+use crate::authentication::Principal;
+use crate::call::Reader;
+use crate::endpoint::Endpoint;
 use crate::page::{Page, Paging};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::Principal,
-            rate: RateClass::Read,
-            idempotency: Idempotency::None,
-            action: None,
-        },
-    )
+    Endpoint::new(routes!(handler), READ)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -52,14 +45,15 @@ impl Filter {
 #[utoipa::path(get, path = "/api/v1/operations", params(Paging, Filter),
     responses((status = 200, description = "One page", body = Page<OperationView>)))]
 async fn handler(
-    call: Call,
+    principal: Principal,
+    mut reader: Reader,
     paging: Paging,
     Query(filter): Query<Filter>,
 ) -> Result<Page<OperationView>, Problem> {
     let after = paging.after::<OperationView, OperationId>()?;
     let resource = filter.resource()?;
-    let (mut tx, viewer) = look(&call).await?;
-    let operations = db::operation::list(&mut tx, viewer, resource, after, paging.rows()).await?;
-    let view = |operation| OperationView::new(operation, &call.app.settings);
+    let (viewer, rows) = (viewer(&principal), paging.rows());
+    let operations = db::operation::list(reader.conn(), viewer, resource, after, rows).await?;
+    let view = |operation| OperationView::new(operation, &reader.app().settings);
     Ok(paging.page(operations.into_iter().map(view).collect()))
 }

@@ -100,7 +100,7 @@ async fn handler(
     let host_key = request.check()?;
     let app = permitted.app();
     target::judge(&app, &request.host, request.port).await?;
-    if db::allocation::gpus_per_node(permitted.conn(), &request.sku)
+    if db::catalog::get_sku(permitted.conn(), &request.sku)
         .await?
         .is_none()
     {

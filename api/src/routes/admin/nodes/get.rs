@@ -5,21 +5,13 @@ use utoipa_axum::routes;
 
 use super::AdminNodeView;
 use crate::call::Reader;
-use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::endpoint::{Endpoint, Guard};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::resource::{Found, Resource};
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::PlatformOperator,
-            rate: RateClass::Admin,
-            idempotency: Idempotency::None,
-            action: None,
-        },
-    )
+    Endpoint::new(routes!(handler), Guard::ADMIN_READ)
 }
 
 /// Get a node

@@ -7,22 +7,14 @@ use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::call::Reader;
-use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::endpoint::{Endpoint, Guard};
 use crate::page::{Page, Paging};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::operations::OperationView;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::PlatformOperator,
-            rate: RateClass::Admin,
-            idempotency: Idempotency::None,
-            action: None,
-        },
-    )
+    Endpoint::new(routes!(handler), Guard::ADMIN_READ)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

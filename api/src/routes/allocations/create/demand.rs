@@ -108,8 +108,9 @@ impl Request {
 
     /// What the contract knows and is not built.
     fn supported(&self) -> Result<(), Problem> {
-        let unsupported =
-            |pointer: &str, detail: &str| Err(Problem::new(Code::NotSupported).at(pointer, detail));
+        let unsupported = |pointer: &str, detail: &'static str| {
+            Err(Problem::new(Code::NotSupported).at(pointer, detail))
+        };
         if self.scheduler_request.is_some() {
             return unsupported(
                 "/scheduler_request",
