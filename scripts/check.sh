@@ -19,7 +19,21 @@ part 'guards: rooms, documents, watchlist'
 SQLX_OFFLINE=true cargo test -q --workspace --locked --test all -- tidy::
 if command -v cargo-deny >/dev/null; then
   part 'licences, bans, sources'
-  cargo deny --offline check licenses bans sources
+  cargo deny --locked check --hide-inclusion-graph licenses bans sources
+  # A copy of the RustSec database beside the clone spares fetching it.
+  copy=${BERTH_ADVISORIES:-../shared/data/rustsec-advisory-db.tar.gz}
+  database=.dev/advisory-dbs/advisory-db-3157b0e258782691
+  if [ -e "$copy" ] && [ ! -e $database/.git/FETCH_HEAD ]; then
+    mkdir -p $database/.git
+    tar -xzf "$copy" -C $database
+    : >$database/.git/FETCH_HEAD
+  fi
+  if [ -e $database/.git/FETCH_HEAD ]; then
+    part 'advisories'
+    cargo deny --locked --offline check --hide-inclusion-graph advisories
+  else
+    part 'advisories not checked: no copy of the RustSec database'
+  fi
 else
   part 'licences and advisories not checked: cargo-deny is not installed'
 fi
