@@ -70,10 +70,8 @@ pub(crate) async fn check(app: &App) -> Vec<(&'static str, Result<(), String>)> 
         (
             "postgres",
             Box::pin(async {
-                Ok(sqlx::query!("select 1 as one")
-                    .fetch_one(&app.pool)
-                    .await
-                    .map(drop)?)
+                let mut conn = app.pool.acquire().await?;
+                Ok(db::stats::ping(&mut conn).await?)
             }),
         ),
         ("redis", Box::pin(dependencies.redis.check())),

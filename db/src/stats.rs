@@ -4,6 +4,12 @@ use sqlx::PgConnection;
 
 use crate::error::Result;
 
+/// Whether the database answers at all.
+pub async fn ping(conn: &mut PgConnection) -> Result<()> {
+    sqlx::query!("select 1 as one").fetch_one(conn).await?;
+    Ok(())
+}
+
 /// How many there are in one state.
 #[derive(Debug, Clone)]
 pub struct StateCount {

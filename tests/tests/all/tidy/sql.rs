@@ -26,3 +26,26 @@ fn sql_is_checked_and_lives_in_db() {
     problems.extend(Exceptions::of("sql_outside_db").apply(astray));
     none(&problems, "use sqlx::query! and friends, in db:");
 }
+
+/// State changes of allocations belong to their workflow: nobody else moves them.
+#[test]
+fn only_activities_move_allocations() {
+    let moves = Regex::new(r"allocation::transition\b").unwrap();
+    let mut problems = Vec::new();
+    for file in product_sources() {
+        if file.starts_with("activities/src/") || file.starts_with("db/src/") {
+            continue;
+        }
+        let text = read(&file);
+        problems.extend(
+            code_lines(&text)
+                .filter(|(_, line)| moves.is_match(line))
+                .map(|(at, line)| format!("{file}:{at}: {}", line.trim())),
+        );
+    }
+    none(
+        &problems,
+        "an allocation's state changes outside its workflow:",
+    );
+    assert!(read("db/src/allocation/mod.rs").contains("mod transition"));
+}
