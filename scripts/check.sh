@@ -11,6 +11,8 @@ part 'lints (warnings are errors)'
 SQLX_OFFLINE=true cargo clippy -q --workspace --all-targets --locked -- -D warnings
 part 'SQL against the schema'
 scripts/sqlx_prepare.sh --check
+part 'OpenAPI document (stale: berth openapi > doc/api/openapi.json)'
+SQLX_OFFLINE=true cargo run -q --locked --bin berth -- openapi | diff doc/api/openapi.json - >&2
 part 'event schemas'
 scripts/ci/outbox_payload_guard.sh
 part 'containers (the file; nothing is started)'

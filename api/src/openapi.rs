@@ -168,3 +168,6 @@ fn failure() -> Response {
         )
         .build()
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub(crate) fn build(app: &App, endpoints: impl IntoIterator<Item = Endpoint>) ->
             };
             router.route(
                 &path,
-                handler.layer(middleware::from_fn_with_state(stage, pipeline::run)),
+                handler.route_layer(middleware::from_fn_with_state(stage, pipeline::run)),
             )
         });
     routes

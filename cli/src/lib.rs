@@ -58,6 +58,9 @@ enum Command {
     /// Look at the settings of this process
     #[command(subcommand)]
     Config(role::config::Config),
+    /// Print the OpenAPI document, as committed under doc/api
+    #[command(hide = true)]
+    Openapi,
     /// Make simulated GPU nodes; part of the local stack, must be root
     NodeHost(sim::host::HostArgs),
     /// Hold one simulated GPU node; part of the local stack
@@ -83,6 +86,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Api => role::api::run(),
         Command::Migrate => role::migrate::run(),
         Command::Config(config) => role::config::run(&config),
+        Command::Openapi => role::api::openapi(),
         Command::NodeHost(args) => sim::host(args),
         Command::NodeTether(args) => sim::tether(args),
     }

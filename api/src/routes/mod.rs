@@ -11,6 +11,7 @@ pub(crate) mod organizations;
 pub(crate) mod platform;
 pub(crate) mod project_members;
 pub(crate) mod projects;
+pub(crate) mod ssh_keys;
 
 use crate::endpoint::Endpoint;
 
@@ -28,8 +29,12 @@ pub fn registry() -> Vec<Endpoint> {
         platform::endpoints(),
         project_members::endpoints(),
         projects::endpoints(),
+        ssh_keys::endpoints(),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

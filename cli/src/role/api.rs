@@ -12,3 +12,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         api::serve(settings, telemetry, shutdown)
     })?)
 }
+
+/// Prints what `/openapi.json` serves.
+pub(crate) fn openapi() -> Result<(), Failure> {
+    print!("{}", api::openapi::render(&api::routes::registry())?);
+    Ok(())
+}
