@@ -8,6 +8,7 @@ use db::PgPool;
 use platform::settings::Settings;
 use platform::telemetry::Telemetry;
 use secrecy::ExposeSecret;
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,8 @@ use crate::dependency::Dependencies;
 const POOL_CONNECTIONS: u32 = 32;
 /// How long a request waits for one of them.
 const POOL_WAIT: Duration = Duration::from_secs(3);
+/// A connection that was idle for longer is asked whether it is still there.
+const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// The longest statement of a request, in milliseconds.
 const STATEMENT_LIMIT_MILLIS: &str = "10000";
 
@@ -51,6 +54,17 @@ impl App {
         let pool = PgPoolOptions::new()
             .max_connections(POOL_CONNECTIONS)
             .acquire_timeout(POOL_WAIT)
+            // A connection that was just used is taken as it is: asking it first would cost every
+            // request a round trip.
+            .test_before_acquire(false)
+            .before_acquire(|conn, metadata| {
+                Box::pin(async move {
+                    if metadata.idle_for > TRUSTED_IDLE {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(
                 options
                     .application_name("berth-api")

@@ -5,11 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 use tracing::field::Empty;
 use uuid::Uuid;
@@ -49,7 +50,30 @@ fn is_plain(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
 }
 
-pub(crate) async fn handle(mut request: Request, next: Next) -> Response {
+/// Requests at work at the same time; beyond it the answer is 503 at once, before anything is
+/// spent on them (HRD-03). Long polls count.
+const MAX_IN_FLIGHT: usize = 1024;
+
+/// How many more requests may come in.
+#[derive(Clone)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_IN_FLIGHT)))
+    }
+}
+
+async fn admit(room: Room, request: Request, next: Next) -> Response {
+    match room.0.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => Problem::new(Code::Overloaded)
+            .retry_after_seconds(1)
+            .into_response(),
+    }
+}
+
+pub(crate) async fn handle(State(room): State<Room>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());
@@ -65,7 +89,7 @@ pub(crate) async fn handle(mut request: Request, next: Next) -> Response {
         rate_class = Empty,
     );
     // A panic is a bug of ours: the hook has logged it, the caller learns nothing about it.
-    let answer = AssertUnwindSafe(next.run(request))
+    let answer = AssertUnwindSafe(admit(room, request, next))
         .catch_unwind()
         .instrument(span.clone())
         .await

@@ -114,10 +114,11 @@ async fn authenticate(
 ) -> Result<Option<Principal>, Problem> {
     match endpoint.guard.authentication {
         Authentication::Public => Ok(None),
-        Authentication::Principal | Authentication::PrincipalOrOperator => {
+        Authentication::Principal
+        | Authentication::PrincipalOrOperator
+        | Authentication::PlatformOperator => {
             authentication::principal(app, headers).await.map(Some)
         }
-        Authentication::PlatformOperator => authentication::operator(app, headers).await.map(Some),
         Authentication::InternalToken => match &app.settings.internal_jwks_refresh_token {
             Some(token) => authentication::internal(token, headers).map(|()| None),
             None => Err(Problem::new(Code::NotFound)),
@@ -168,7 +169,11 @@ enum Decision {
 
 /// Idempotency, then policy.
 async fn decide(call: &Call, headers: &HeaderMap, query: &str) -> Result<Decision, Problem> {
-    let Some(action) = call.endpoint.guard.action else {
+    let guard = &call.endpoint.guard;
+    if guard.authentication == Authentication::PlatformOperator {
+        authorization::operator(call.principal.as_ref())?;
+    }
+    let Some(action) = guard.action else {
         return Ok(Decision::Go(None));
     };
     let mutation = match idempotency::begin(call, headers, query).await? {

@@ -34,7 +34,10 @@ pub(crate) fn build(app: &App, endpoints: impl IntoIterator<Item = Endpoint>) ->
         });
     routes
         .fallback(async || StatusCode::NOT_FOUND)
-        .layer(middleware::from_fn(edge::handle))
+        .layer(middleware::from_fn_with_state(
+            edge::Room::new(),
+            edge::handle,
+        ))
         .with_state(app.clone())
 }
 

@@ -49,7 +49,6 @@ enum Refusal {
     Expired,
     Revoked,
     InternalToken,
-    NotOperator,
 }
 
 impl From<Refusal> for Problem {
@@ -68,9 +67,6 @@ impl From<Refusal> for Problem {
             // Said only to whom proved to know the secret.
             Refusal::Expired => Code::CredentialsExpired,
             Refusal::Revoked => Code::CredentialsRevoked,
-            Refusal::NotOperator => {
-                return Self::new(Code::Forbidden).detail("platform operators only");
-            }
         };
         Self::new(code).header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
@@ -83,16 +79,6 @@ pub(crate) async fn principal(app: &App, headers: &HeaderMap) -> Result<Principa
         return api_key::resolve(app, token).await;
     }
     Err(Refusal::UnknownForm.into())
-}
-
-/// As [`principal`], and he must be a platform operator.
-pub(crate) async fn operator(app: &App, headers: &HeaderMap) -> Result<Principal, Problem> {
-    let principal = principal(app, headers).await?;
-    if principal.platform_operator {
-        Ok(principal)
-    } else {
-        Err(Refusal::NotOperator.into())
-    }
 }
 
 /// Checks the bearer token of internal callers.

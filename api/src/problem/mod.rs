@@ -104,7 +104,7 @@ impl Problem {
 
     /// The thing is not there, or belongs to somebody else: the two look the same.
     pub fn not_found(kind: &str) -> Self {
-        Self::new(Code::NotFound).detail(format!("there is no such {kind}"))
+        Self::new(Code::NotFound).detail(format!("there is no such {}", kind.replace('_', " ")))
     }
 
     /// One member of a body that could be read is not acceptable.
