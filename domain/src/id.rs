@@ -84,6 +84,7 @@ macro_rules! ids {
                     schemars::json_schema!({
                         "type": "string",
                         "pattern": concat!("^", $prefix, "_[0-9a-f]{32}$"),
+                        "maxLength": $prefix.len() + 33,
                     })
                 }
             }

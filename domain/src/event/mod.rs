@@ -12,3 +12,8 @@ pub use value::At;
 
 /// The largest event, in bytes of JSON.
 pub const MAX_BYTES: usize = 8192;
+
+#[cfg(test)]
+mod guard;
+#[cfg(test)]
+mod schema_files;
