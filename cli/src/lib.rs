@@ -52,6 +52,12 @@ enum Command {
     /// Serve the REST API
     #[command(after_help = platform::settings::help())]
     Api,
+    /// Carry out workflows and their steps
+    #[command(after_help = platform::settings::help())]
+    Worker(role::worker::Args),
+    /// Deliver what the API left in the outboxes
+    #[command(after_help = platform::settings::help())]
+    Relay,
     /// Bring the database's schema up to date, then end
     #[command(after_help = platform::settings::help())]
     Migrate,
@@ -84,6 +90,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Up(args) => stack::up(&args),
         Command::Stack(args) => stack::control(&args),
         Command::Api => role::api::run(),
+        Command::Worker(args) => role::worker::run(args),
+        Command::Relay => role::relay::run(),
         Command::Migrate => role::migrate::run(),
         Command::Config(config) => role::config::run(&config),
         Command::Openapi => role::api::openapi(),

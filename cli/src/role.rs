@@ -3,6 +3,8 @@
 pub(crate) mod api;
 pub(crate) mod config;
 pub(crate) mod migrate;
+pub(crate) mod relay;
+pub(crate) mod worker;
 
 use std::future::Future;
 

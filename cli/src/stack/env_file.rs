@@ -6,31 +6,34 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::context::Context;
-use super::memory::Seeded;
-use super::role;
+use super::memory::Port;
 use super::server::{nats, redis, temporal};
-use crate::stack::memory::Port;
+use super::{role, seed};
 
 fn path() -> anyhow::Result<PathBuf> {
-    Ok(std::env::current_dir().context("the current folder is gone")?.join(".berth/env"))
+    Ok(std::env::current_dir()
+        .context("the current folder is gone")?
+        .join(".berth/env"))
 }
 
 /// What an earlier run wrote describes nothing that can be reached now.
 pub(super) fn remove() -> anyhow::Result<()> {
     match std::fs::remove_file(path()?) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("cannot remove the old .berth/env"),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).context("cannot remove the old .berth/env")
+        }
         _ => Ok(()),
     }
 }
 
 /// Writes it whole or not at all; answers where.
-pub(super) fn write(ctx: &Context, seeded: &Seeded) -> anyhow::Result<PathBuf> {
+pub(super) fn write(ctx: &Context) -> anyhow::Result<PathBuf> {
     let path = path()?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let write = || -> anyhow::Result<()> {
         std::fs::create_dir_all(folder)?;
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
-        for (name, value) in values(ctx, seeded) {
+        for (name, value) in values(ctx) {
             writeln!(new, "{name}='{}'", value.replace('\'', r"'\''"))?;
         }
         new.persist(&path)?;
@@ -40,20 +43,24 @@ pub(super) fn write(ctx: &Context, seeded: &Seeded) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn values(ctx: &Context, seeded: &Seeded) -> Vec<(&'static str, String)> {
+fn values(ctx: &Context) -> Vec<(&'static str, String)> {
     let memory = &ctx.memory;
+    let admin = memory.database_url("berth_admin", &memory.passwords.berth_admin);
     vec![
         ("BERTH_API_URL", role::api_url(ctx)),
-        ("BERTH_API_KEY", seeded.owner_key.clone()),
-        ("BERTH_ADMIN_KEY", seeded.operator_key.clone()),
-        ("BERTH_PROJECT_ID", seeded.project_id.clone()),
-        ("BERTH_SKU", super::seed::SKU.to_owned()),
+        ("BERTH_API_KEY", memory.seed.owner_key().to_owned()),
+        ("BERTH_ADMIN_KEY", memory.seed.operator_key().to_owned()),
+        ("BERTH_PROJECT_ID", memory.seed.project_id.to_string()),
+        ("BERTH_SKU", seed::SKU.to_owned()),
         ("BERTH_TEMPORAL_ADDRESS", memory.address(Port::Temporal)),
         ("BERTH_TEMPORAL_UI_URL", temporal::ui_url(ctx)),
         ("BERTH_TEMPORAL_NAMESPACE", temporal::NAMESPACE.to_owned()),
-        ("DATABASE_URL", memory.database_url("berth_admin", &memory.passwords.berth_admin)),
+        ("DATABASE_URL", admin),
         ("REDIS_URL", redis::url(ctx)),
         ("NATS_URL", nats::url(ctx)),
-        ("BERTH_PIDS_DIR", ctx.layout.pids_dir().display().to_string()),
+        (
+            "BERTH_PIDS_DIR",
+            ctx.layout.pids_dir().display().to_string(),
+        ),
     ]
 }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::seed::Seed;
 use super::{port, subnet};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,8 +18,7 @@ pub(super) struct Memory {
     pub(super) ports: BTreeMap<Port, u16>,
     pub(super) node_network: Ipv4Net,
     pub(super) passwords: Passwords,
-    /// What was seeded, so that its keys, which are shown once, can be told again.
-    pub(super) seeded: Option<Seeded>,
+    pub(super) seed: Seed,
 }
 
 /// Everything of a stack that listens.
@@ -62,13 +62,6 @@ pub(super) struct Passwords {
     pub(super) berth_admin: String,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Seeded {
-    pub(super) project_id: String,
-    pub(super) operator_key: String,
-    pub(super) owner_key: String,
-}
-
 impl Memory {
     /// Reads the memory, or makes one for a new stack; ports that others took meanwhile are chosen
     /// again.
@@ -99,7 +92,7 @@ impl Memory {
                 berth_worker: secret(),
                 berth_admin: secret(),
             },
-            seeded: None,
+            seed: Seed::draw()?,
         })
     }
 

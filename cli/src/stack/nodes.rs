@@ -1,6 +1,10 @@
 //! The simulated GPU nodes as children.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, ensure};
+use platform::kms::Keyring;
+use platform::ssh::Authority;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::ChildStdout;
@@ -9,8 +13,11 @@ use tokio::sync::watch;
 use super::child::Spec;
 use super::context::Context;
 
-/// GPUs of each node.
-const GPUS: u32 = 8;
+/// What every simulated node says that it has.
+pub(super) const GPUS: u32 = 8;
+pub(super) const GPU_MODEL: &str = "NVIDIA H100 80GB HBM3";
+pub(super) const GPU_MEMORY_MIB: u32 = 81_559;
+pub(super) const DRIVER_VERSION: &str = "570.86.15";
 
 /// Where a node can be logged in to.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +51,18 @@ impl Answer {
     }
 }
 
+/// Where the privileged process reads whom the nodes shall trust.
+fn authority(ctx: &Context) -> PathBuf {
+    ctx.layout.dir("keyring").join("ssh_ca.pub")
+}
+
+/// The first use of Berth's SSH authority makes it, and publishes the key that nodes trust.
+pub(super) fn prepare(ctx: &Context) -> anyhow::Result<()> {
+    let keyring = Keyring::open_or_create(&ctx.layout.dir("keyring"))?;
+    Authority::open(&keyring)?;
+    Ok(())
+}
+
 /// The privileged one. It ends when its input closes, for nobody but root may signal it.
 pub(super) fn host(ctx: &Context) -> Spec {
     // A killed host leaves it, and it would look like an answer.
@@ -66,7 +85,7 @@ pub(super) fn host(ctx: &Context) -> Spec {
         .arg("--socket")
         .arg(ctx.layout.node_socket())
         .arg("--authority")
-        .arg(ctx.layout.dir("keyring").join("ssh_ca.pub"));
+        .arg(authority(ctx));
     spec.holds_input = true;
     spec
 }
@@ -78,15 +97,21 @@ pub(super) fn probe_host(ctx: &Context) -> anyhow::Result<()> {
 
 /// Its life is the node's life.
 pub(super) fn tether(ctx: &Context, number: u32) -> Spec {
+    let text = |value: u32| value.to_string();
     let mut spec = Spec::new(&ctx.tools.berth)
         .args([
             "node-tether",
             "--name",
             &format!("node-{number}"),
             "--index",
-            &number.to_string(),
-            "--gpus",
-            &GPUS.to_string(),
+            &text(number),
+        ])
+        .args(["--gpus", &text(GPUS), "--gpu-model", GPU_MODEL])
+        .args([
+            "--gpu-memory-mib",
+            &text(GPU_MEMORY_MIB),
+            "--driver-version",
+            DRIVER_VERSION,
         ])
         .arg("--socket")
         .arg(ctx.layout.node_socket());

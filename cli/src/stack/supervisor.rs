@@ -19,7 +19,8 @@ use super::{log, role};
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const TRY_LIMIT: Duration = Duration::from_secs(5);
 const TRY_AGAIN: Duration = Duration::from_millis(50);
-const ROLE_GRACE: Duration = Duration::from_secs(10);
+/// A worker gives its steps ten seconds, and its polls ten more.
+const ROLE_GRACE: Duration = Duration::from_secs(25);
 const SERVER_GRACE: Duration = Duration::from_secs(20);
 /// A role that lived this long died of something new.
 const STEADY: Duration = Duration::from_secs(30);

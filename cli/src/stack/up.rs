@@ -1,5 +1,10 @@
 //! `berth up` from its first check to its last child.
 
+use std::path::Path;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+
 use super::UpArgs;
 use super::context::Context;
 use super::control::{self, Asked};
@@ -7,20 +12,20 @@ use super::detach;
 use super::layout::Layout;
 use super::member::Member;
 use super::memory::Memory;
-use super::server::postgres;
+use super::server::{postgres, temporal};
 use super::signals::Signals;
 use super::supervisor::Supervisor;
-use super::talk::say;
+use super::talk::{say, show};
 use super::tools::Tools;
-use super::{leftovers, privilege};
+use super::{enroll, env_file, leftovers, nodes, privilege, role, sample, seed};
 use crate::exit::Failure;
-use tokio::sync::mpsc;
 
 pub(super) async fn run(args: &UpArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let layout = Layout::of_new(args.data_dir.as_deref())?;
     layout.make()?;
     let lock = layout.lock()?;
+    env_file::remove()?;
     let ctx = prepare(&layout, args).await?;
     say(format_args!(
         "berth: data in {}, logs in {}",
@@ -67,8 +72,39 @@ async fn prepare(layout: &Layout, args: &UpArgs) -> anyhow::Result<Context> {
 
 /// Starts everything, then watches over it; returns only when something is beyond help.
 async fn live(supervisor: &mut Supervisor, args: &UpArgs) -> anyhow::Result<()> {
-    let mut asked = control::listen(&supervisor.context().layout)?;
-    // The slow ones first.
+    let ctx = supervisor.context().clone();
+    let mut asked = control::listen(&ctx.layout)?;
+    let nodes: Vec<Member> = (1..=args.nodes).map(Member::Node).collect();
+    start(supervisor, &ctx, &nodes).await?;
+    let addresses = nodes
+        .iter()
+        .map(|node| Ok((node.to_string(), supervisor.node(*node)?)))
+        .collect::<anyhow::Result<_>>()?;
+
+    // Roles may die and people may ask for things while the last steps are taken.
+    let finish = async {
+        enroll::run(&ctx, &addresses).await?;
+        let env_file = env_file::write(&ctx)?;
+        if !args.no_sample && args.nodes > 0 {
+            sample::run(&ctx).await?;
+        }
+        greet(&ctx, &env_file);
+        if args.detached {
+            detach::let_go(&ctx.layout)
+        } else {
+            Ok(())
+        }
+    };
+    tokio::select! {
+        finished = finish => finished?,
+        watched = watch(supervisor, &mut asked) => return watched,
+    }
+    watch(supervisor, &mut asked).await
+}
+
+/// What is used before those who use it; within a step, all at once.
+async fn start(supervisor: &mut Supervisor, ctx: &Context, nodes: &[Member]) -> anyhow::Result<()> {
+    // The slow one first.
     supervisor
         .start(&[
             Member::Temporal,
@@ -77,11 +113,31 @@ async fn live(supervisor: &mut Supervisor, args: &UpArgs) -> anyhow::Result<()> 
             Member::Postgres,
         ])
         .await?;
-    postgres::furnish(supervisor.context()).await?;
-    if args.detached {
-        detach::let_go(&supervisor.context().layout)?;
+    postgres::furnish(ctx).await?;
+    seed::plant(ctx).await.context("cannot seed the database")?;
+    if !nodes.is_empty() {
+        nodes::prepare(ctx)?;
+        supervisor.start(&[Member::NodeHost]).await?;
     }
-    watch(supervisor, &mut asked).await
+    supervisor.start(&[&Member::ROLES, nodes].concat()).await
+}
+
+fn greet(ctx: &Context, env_file: &Path) {
+    let api = role::api_url(ctx);
+    show("");
+    show(format_args!(
+        "Berth is up. API {api}/api/v1, OpenAPI {api}/openapi.json"
+    ));
+    show(format_args!(
+        "  Temporal UI  {}/namespaces/{}/workflows",
+        temporal::ui_url(ctx),
+        temporal::NAMESPACE
+    ));
+    show(format_args!(
+        "  settings     {} (addresses, keys)",
+        env_file.display()
+    ));
+    show("  Ctrl-C ends everything and keeps the data; berth stack status shows what runs.");
 }
 
 async fn watch(
