@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::PgPool;
+use platform::dial::Dialer;
+use platform::kms::Keyring;
 use platform::settings::Settings;
+use platform::ssh::Authority;
 use platform::telemetry::Telemetry;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
@@ -34,6 +37,10 @@ pub struct Parts {
     pub settings: Settings,
     pub telemetry: Telemetry,
     pub dependencies: Dependencies,
+    /// Judges where nodes are said to be.
+    pub dialer: Dialer,
+    /// Signs tenants' certificates.
+    pub authority: Authority,
     /// Work that outlives its request; waited for at shutdown.
     pub tasks: TaskTracker,
     /// Cancelled when the process is asked to stop: long polls end early.
@@ -43,7 +50,7 @@ pub struct Parts {
 }
 
 impl App {
-    /// Opens nothing yet: the process starts, and says so on `/readyz`, while the database is away.
+    /// Connects to nothing yet: the process starts, and says so on `/readyz`, while the database is away.
     pub fn new(
         settings: Settings,
         telemetry: Telemetry,
@@ -71,12 +78,16 @@ impl App {
                     .options([("statement_timeout", STATEMENT_LIMIT_MILLIS)]),
             );
         let dependencies = Dependencies::connect(&settings, &shutdown)?;
+        let dialer = Dialer::new(settings.node_probe_allowed_cidrs.clone())?;
+        let authority = Authority::open(&Keyring::open_or_create(&settings.keyring_dir)?)?;
         let tasks = TaskTracker::new();
         Ok(Self(Arc::new(Parts {
             pool,
             settings,
             telemetry,
             dependencies,
+            dialer,
+            authority,
             tasks,
             shutdown,
             openapi,

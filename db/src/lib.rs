@@ -18,6 +18,7 @@ pub mod audit;
 pub mod bootstrap;
 pub mod capacity;
 pub mod catalog;
+pub mod clock;
 pub mod dead_letter;
 pub mod diagram;
 pub mod error;

@@ -75,14 +75,28 @@ impl Dialer {
     /// Opens a connection to a host's port. Counts a refusal by its class.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
         let connected = self.resolve_and_connect(host, port).await;
-        if let Err(DialError::Denied(denied)) = &connected {
-            metrics::counter!("probe_denied_total", "reason" => denied.as_str()).increment(1);
-            tracing::warn!(reason = denied.as_str(), "a target was refused");
-        }
-        connected
+        connected.inspect_err(count)
+    }
+
+    /// Judges a host's port as [`Self::connect`] would at this moment, and connects to nothing.
+    pub async fn judge(&self, host: &str, port: u16) -> Result<(), DialError> {
+        let judged = self.judged_addresses(host, port).await;
+        judged.map(drop).inspect_err(count)
     }
 
     async fn resolve_and_connect(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
+        let mut last = DialError::Unresolved;
+        for address in self.judged_addresses(host, port).await? {
+            match connect(SocketAddr::new(address, port)).await {
+                Err(error @ (DialError::Connect(_) | DialError::TimedOut)) => last = error,
+                settled => return settled,
+            }
+        }
+        Err(last)
+    }
+
+    /// Every address of the host, each of them found good.
+    async fn judged_addresses(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, DialError> {
         let target = Target::parse(host)?;
         self.guard.judge(&target, port)?;
         let addresses = match target {
@@ -93,14 +107,7 @@ impl Dialer {
         for address in &addresses {
             self.guard.judge_address(*address, &own)?;
         }
-        let mut last = DialError::Unresolved;
-        for address in addresses {
-            match connect(SocketAddr::new(address, port)).await {
-                Err(error @ (DialError::Connect(_) | DialError::TimedOut)) => last = error,
-                settled => return settled,
-            }
-        }
-        Err(last)
+        Ok(addresses)
     }
 
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, DialError> {
@@ -117,6 +124,13 @@ impl Dialer {
             1..=MAX_ANSWERS => Ok(addresses),
             _ => Err(Denied::TooManyAnswers.into()),
         }
+    }
+}
+
+fn count(error: &DialError) {
+    if let DialError::Denied(denied) = error {
+        metrics::counter!("probe_denied_total", "reason" => denied.as_str()).increment(1);
+        tracing::warn!(reason = denied.as_str(), "a target was refused");
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/allocations`: tenants' holds on GPUs. Endpoints write down what is wanted; the workflow
 //! `allocation/{id}` does it.
 
+mod certify;
 mod create;
 mod events;
 mod extend;
@@ -28,5 +29,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         retry_release::endpoint(),
         events::endpoint(),
         usage::endpoint(),
+        certify::endpoint(),
     ]
 }
