@@ -8,7 +8,6 @@ use super::exit::Failure;
 pub(crate) struct Console {
     data: Box<dyn Write + Send>,
     talk: Box<dyn Write + Send>,
-    data_is_terminal: bool,
     talk_is_terminal: bool,
 }
 
@@ -16,7 +15,6 @@ impl Console {
     /// This process's stdout and stderr.
     pub(crate) fn system() -> Self {
         Self {
-            data_is_terminal: io::stdout().is_terminal(),
             talk_is_terminal: io::stderr().is_terminal(),
             data: Box::new(io::stdout()),
             talk: Box::new(io::stderr()),
@@ -29,13 +27,8 @@ impl Console {
         Self {
             data,
             talk,
-            data_is_terminal: false,
             talk_is_terminal: false,
         }
-    }
-
-    pub(crate) fn data_is_terminal(&self) -> bool {
-        self.data_is_terminal
     }
 
     pub(crate) fn talk_is_terminal(&self) -> bool {

@@ -62,16 +62,20 @@ fn detail(step: &Step) -> String {
         .unwrap_or_default()
 }
 
-/// What an operation is about, in one line.
-fn title(operation: &Operation) -> String {
-    let about = operation
-        .resource
-        .as_ref()
-        .map(|resource| format!(" of {}", resource.id));
-    format!(
+/// What an operation is about and where its workflow can be looked at.
+fn opening(operation: &Operation) -> Vec<String> {
+    let about = operation.resource.as_ref();
+    let about = about.map(|resource| format!(" of {}", resource.id));
+    let title = format!(
         "{}: {}{}",
         operation.id,
         operation.kind,
         about.unwrap_or_default()
-    )
+    );
+    let workflow = operation
+        .workflow
+        .as_ref()
+        .and_then(|workflow| workflow.url.as_ref());
+    let workflow = workflow.map(|url| format!("workflow: {}", crate::client::plain(url)));
+    std::iter::once(title).chain(workflow).collect()
 }

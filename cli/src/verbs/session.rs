@@ -43,7 +43,7 @@ impl Session<'_> {
             Format::Json => self.console.data(&answer.text)?,
             Format::Table => {
                 let shown: T = answer.json()?;
-                let text = shown.table().render(self.console.data_is_terminal());
+                let text = shown.table().render();
                 self.console.data(&text)?;
                 if let Some(hint) = shown.hint() {
                     self.console.talk(&hint);

@@ -53,16 +53,12 @@ impl Table {
         self
     }
 
-    /// Fits the terminal's width where there is one; in a pipe a row is one line.
-    pub(crate) fn render(&self, terminal: bool) -> String {
+    /// A row is a line, however narrow the terminal: ids are there to be copied.
+    pub(crate) fn render(&self) -> String {
         let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING);
-        if terminal {
-            grid.set_content_arrangement(ContentArrangement::Dynamic);
-        } else {
-            grid.set_content_arrangement(ContentArrangement::Disabled)
-                .force_no_tty();
-        }
+        grid.load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .force_no_tty();
         if !self.headings.is_empty() {
             grid.set_header(&self.headings);
         }
@@ -74,7 +70,7 @@ impl Table {
         }
         let text = grid.trim_fmt();
         match &self.below {
-            Some(below) => format!("{text}\n\n{}", below.render(terminal)),
+            Some(below) => format!("{text}\n\n{}", below.render()),
             None => text,
         }
     }

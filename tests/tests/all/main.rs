@@ -4,6 +4,7 @@
 mod admin_nodes;
 mod allocations;
 mod bad_input;
+mod cli;
 mod idle;
 mod parity;
 mod tenancy;

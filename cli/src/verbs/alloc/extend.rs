@@ -13,7 +13,7 @@ use crate::verbs::wait::{KeyArgs, WaitArgs, conclude};
 pub(crate) struct Args {
     #[arg(value_name = "ALLOCATION", value_parser = id::allocation)]
     id: String,
-    /// How much longer
+    /// How much later the lease ends
     #[arg(long, value_name = "SECONDS")]
     lease_seconds: u64,
     #[command(flatten)]

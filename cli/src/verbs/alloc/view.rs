@@ -18,12 +18,21 @@ pub(crate) struct Allocation {
     pub(crate) sku: String,
     pub(crate) gpu_count: u32,
     #[serde(default)]
+    pub(crate) conditions: Vec<Condition>,
+    #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) nodes: Vec<Machine>,
     #[serde(default)]
     pub(crate) lease_ends_at: Option<String>,
     pub(crate) created_at: String,
+}
+
+/// What holds true of it beside its state.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Condition {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
 }
 
 /// A machine with GPUs of the allocation.
@@ -78,6 +87,11 @@ impl Show for Allocation {
         table.field("name", &self.name);
         table.field("state", &self.state);
         table.field("reason", &self.state_reason);
+        let conditions = self
+            .conditions
+            .iter()
+            .map(|condition| condition.kind.as_str());
+        table.field("also", conditions.collect::<Vec<_>>().join(", "));
         table.field("project", &self.project_id);
         table.field("sku", &self.sku);
         table.field("gpus", self.gpu_count);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{attempt, detail, title, took};
+use super::{attempt, detail, opening, took};
 use crate::client::operation::Step;
 use crate::client::{Operation, Progress};
 
@@ -13,31 +13,25 @@ const TICK: Duration = Duration::from_millis(100);
 
 pub(super) struct Bars {
     all: MultiProgress,
-    head: Option<ProgressBar>,
     steps: HashMap<String, ProgressBar>,
+    begun: bool,
 }
 
 impl Bars {
     pub(super) fn new() -> Self {
         Self {
             all: MultiProgress::new(),
-            head: None,
             steps: HashMap::new(),
+            begun: false,
         }
     }
 
-    fn head(&mut self, operation: &Operation) {
-        let all = &self.all;
-        let bar = self.head.get_or_insert_with(|| all.add(new_bar()));
-        let state = if operation.stuck {
-            "stuck"
-        } else {
-            operation.state.as_str()
-        };
-        bar.set_style(style(&operation.state));
-        bar.set_message(format!("{} {state}", title(operation)));
-        if operation.is_over() {
-            bar.finish();
+    /// Says once what is watched, above the lines that move: whole, however narrow the terminal.
+    fn begin(&mut self, operation: &Operation) {
+        self.begun = true;
+        for line in opening(operation) {
+            // A terminal that went away stops no work.
+            drop(self.all.println(line));
         }
     }
 
@@ -46,10 +40,12 @@ impl Bars {
         let bar = self
             .steps
             .entry(step.name.clone())
-            .or_insert_with(|| all.add(new_bar()));
-        bar.set_style(style(&step.state));
-        let (name, tail) = (&step.name, detail(step));
-        bar.set_message(format!("  {name}{}{}{tail}", attempt(step), took(step)));
+            .or_insert_with(|| all.add(ProgressBar::new_spinner()));
+        let (mark, template) = look(&step.state);
+        bar.set_style(style(template));
+        bar.set_prefix(mark);
+        let (name, attempt, took) = (&step.name, attempt(step), took(step));
+        bar.set_message(format!("{name}{attempt}{took}{}", detail(step)));
         if step.state == "running" {
             bar.enable_steady_tick(TICK);
         } else {
@@ -61,7 +57,9 @@ impl Bars {
 
 impl Progress for Bars {
     fn show(&mut self, operation: &Operation) {
-        self.head(operation);
+        if !self.begun {
+            self.begin(operation);
+        }
         for step in &operation.steps {
             self.step(step);
         }
@@ -69,22 +67,26 @@ impl Progress for Bars {
             for bar in self.steps.values() {
                 bar.abandon();
             }
+            drop(
+                self.all
+                    .println(format!("{}: {}", operation.id, operation.state)),
+            );
         }
     }
 }
 
-fn new_bar() -> ProgressBar {
-    ProgressBar::new_spinner()
+/// Mark and template of a state.
+fn look(state: &str) -> (&'static str, &'static str) {
+    match state {
+        "running" => ("", "{spinner:.cyan} {wide_msg}"),
+        "succeeded" => ("✔", "{prefix:.green} {wide_msg}"),
+        "failed" => ("✘", "{prefix:.red} {wide_msg}"),
+        "skipped" => ("–", "{prefix:.dim} {wide_msg:.dim}"),
+        _ => ("·", "{prefix:.dim} {wide_msg:.dim}"),
+    }
 }
 
-fn style(state: &str) -> ProgressStyle {
-    let template = match state {
-        "running" => "{spinner:.cyan} {wide_msg}",
-        "succeeded" => "{prefix:.green}✔ {wide_msg}",
-        "failed" => "{prefix}✘ {wide_msg:.red}",
-        "skipped" | "cancelled" => "– {wide_msg:.dim}",
-        _ => "· {wide_msg:.dim}",
-    };
+fn style(template: &str) -> ProgressStyle {
     // All of the above parse; a spinner without wishes is as good if one ever did not.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use super::{attempt, detail, title, took};
+use super::{attempt, detail, opening, took};
 use crate::client::operation::Step;
 use crate::client::{Operation, Progress};
 
@@ -31,9 +31,8 @@ impl<'a> Lines<'a> {
 
     fn begin(&mut self, operation: &Operation) {
         self.begun = true;
-        self.line(&title(operation));
-        if let Some(url) = operation.workflow.as_ref().and_then(|w| w.url.as_deref()) {
-            self.line(&format!("workflow: {url}"));
+        for line in opening(operation) {
+            self.line(&line);
         }
     }
 }

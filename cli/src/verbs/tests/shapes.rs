@@ -45,6 +45,7 @@ async fn a_list_is_columns_and_tells_of_the_next_page() {
 async fn one_allocation_is_fields_with_its_gpus_below() {
     let allocation = json!({
         "id": ALLOCATION, "name": "training", "state": "active", "state_reason": null,
+        "conditions": [{ "type": "release_requested", "reason": null, "since": null }],
         "project_id": PROJECT, "sku": "h100-80gb", "gpu_count": 2,
         "labels": { "team": "vision" },
         "nodes": [{
@@ -64,6 +65,7 @@ async fn one_allocation_is_fields_with_its_gpus_below() {
     id          alloc_00000000000000000000000000000001
     name        training
     state       active
+    also        release_requested
     project     proj_00000000000000000000000000000003
     sku         h100-80gb
     gpus        2
