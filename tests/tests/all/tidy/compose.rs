@@ -53,16 +53,12 @@ pub(crate) fn add<'a>(
     let role = roles.entry(args[0].clone()).or_default();
     role.settings
         .extend(settings.filter(|name| known(name)).cloned());
-    let after = args.iter().position(|arg| arg == "--queues");
-    let queues = after
-        .and_then(|at| args.get(at + 1))
-        .map_or("", String::as_str);
-    role.queues.extend(
-        queues
-            .split(',')
-            .filter(|queue| !queue.is_empty())
-            .map(str::to_owned),
-    );
+    if args[0] == "worker" {
+        let after = args.iter().position(|arg| arg == "--queues");
+        let named = after.and_then(|at| args.get(at + 1));
+        let queues = named.map_or(worker::QUEUES.join(","), Clone::clone);
+        role.queues.extend(queues.split(',').map(str::to_owned));
+    }
 }
 
 /// The roles that the Compose file starts.
@@ -133,8 +129,13 @@ fn compose_has_the_servers_namespace_and_attributes() {
         attributes,
         contract::attribute::ALL.iter().copied().collect()
     );
-    let queues: BTreeSet<String> = of_compose().remove("worker").unwrap().queues;
-    for queue in &queues {
-        assert!(contract::queue::ALL.contains(&queue.as_str()), "{queue}");
-    }
+    let served = of_compose().remove("worker").unwrap().queues;
+    let queues: BTreeSet<String> = worker::QUEUES
+        .iter()
+        .map(|name| (*name).to_owned())
+        .collect();
+    assert_eq!(
+        served, queues,
+        "left: docker-compose.temporal.yml, right: queues with work"
+    );
 }
