@@ -1,9 +1,13 @@
 //! One idempotent effect per function, implementing `contract`. What follows what is not known
 //! here.
 
+pub mod access;
 pub mod allocation;
 mod audit;
 pub mod capacity;
 pub mod enrollment;
+pub mod machine;
+pub mod node;
+mod probe;
 pub mod refusal;
 pub mod step;

@@ -56,6 +56,8 @@ pub enum FindingCode {
     WrongDriver,
     EccErrors,
     DiskFull,
+    /// Something of an allocation was still there after its removal.
+    LeftBehind,
 }
 
 impl FindingCode {

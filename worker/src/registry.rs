@@ -1,10 +1,14 @@
 //! Which queue runs what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use activities::access::Access;
 use activities::allocation::Allocations;
 use activities::capacity::Capacity;
 use activities::enrollment::Enrollment;
+use activities::machine::Machines;
+use activities::node::Verification;
 use contract::queue;
 use db::PgPool;
 use temporalio_sdk::runtime::PollerBehavior;
@@ -31,6 +35,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// What the steps need of the world.
 pub(crate) struct World {
     pub(crate) pool: PgPool,
+    pub(crate) machines: Arc<Machines>,
 }
 
 /// A worker of one queue. `None`: there is no such queue, or no work for it yet.
@@ -57,6 +62,16 @@ pub(crate) fn options(
                 .register_activities(Allocations { pool: pool() })
                 .register_activities(Capacity { pool: pool() })
                 .register_activities(Enrollment { pool: pool() });
+        }
+        queue::NODE_IO => {
+            let machines = || world.machines.clone();
+            options
+                .register_activities(Access {
+                    machines: machines(),
+                })
+                .register_activities(Verification {
+                    machines: machines(),
+                });
         }
         _ => return Ok(None),
     }

@@ -1,12 +1,17 @@
 //! `berth worker`: one Temporal worker a queue, all in one process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use activities::machine::Machines;
 use anyhow::Context;
 use backon::{ExponentialBuilder, Retryable};
 use contract::queue;
 use futures::future::try_join_all;
+use platform::dial::Dialer;
+use platform::kms::Keyring;
 use platform::settings::Settings;
+use platform::ssh::Authority;
 use platform::telemetry::Telemetry;
 use temporalio_client::Client;
 use temporalio_sdk::runtime::RuntimeOptions;
@@ -28,9 +33,7 @@ pub async fn run(
     telemetry: Telemetry,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let world = World {
-        pool: postgres::pool(&settings, "worker")?,
-    };
+    let world = world(&settings)?;
     let mut options = Vec::new();
     for name in &queues {
         anyhow::ensure!(
@@ -85,6 +88,20 @@ pub async fn run(
     }
     world.pool.close().await;
     Ok(())
+}
+
+fn world(settings: &Settings) -> anyhow::Result<World> {
+    let pool = postgres::pool(settings, "worker")?;
+    let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
+    let machines = Machines {
+        pool: pool.clone(),
+        dialer: Dialer::new(settings.node_probe_allowed_cidrs.clone())?,
+        authority: Authority::open(&keyring)?,
+    };
+    Ok(World {
+        pool,
+        machines: Arc::new(machines),
+    })
 }
 
 /// Connects to Temporal, however long that takes. `None`: a stop was asked for first.

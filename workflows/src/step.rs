@@ -30,7 +30,7 @@ impl From<ActivityExecutionError> for Failure {
         match fault.type_name() {
             Some(failure::STATE_CONFLICT) => Self::Conflict,
             Some(failure::TARGET_DENIED) => Self::Node(Code::probe_target_denied()),
-            Some(failure::NODE_FAULT) => Self::Node(
+            Some(failure::NODE_FAULT | failure::NODE_AWAY) => Self::Node(
                 fault
                     .details::<String>()
                     .ok()

@@ -1,0 +1,181 @@
+//! What a step on a machine needs to know of it, and what it writes down about its work there.
+
+use domain::id::{AllocationId, NodeId, OrgId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use crate::error::{Result, one_row};
+
+/// How to reach a machine, and what it should be.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub node_id: NodeId,
+    pub host: String,
+    pub port: i32,
+    /// The only key that it may show.
+    pub host_key: String,
+    /// The model that its SKU sells.
+    pub gpu_model: String,
+    pub expected_gpu_count: i32,
+    /// As the operator announced it.
+    pub expected_driver_version: Option<String>,
+    /// As the last check found it.
+    pub driver_version: Option<String>,
+    /// The database's clock at this read; the time by which certificates are made.
+    pub now: OffsetDateTime,
+}
+
+/// The machine of one try of an allocation, as long as it is not given back.
+#[derive(Debug, Clone)]
+pub struct LeasedMachine {
+    pub org_id: OrgId,
+    /// Something of the allocation may be on it.
+    pub touched: bool,
+    pub machine: Machine,
+}
+
+/// A GPU that a try of an allocation holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeasedGpu {
+    pub index: i32,
+    pub uuid: String,
+}
+
+pub async fn get(conn: &mut PgConnection, node: NodeId) -> Result<Option<Machine>> {
+    let row = sqlx::query!(
+        r#"select n.id, n.host, n.port, n.host_key, n.expected_gpu_count,
+                  n.expected_driver_version, n.driver_version, s.gpu_model,
+                  clock_timestamp() as "now!"
+           from nodes n join skus s on s.name = n.sku
+           where n.id = $1"#,
+        node.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Machine {
+        node_id: row.id.into(),
+        host: row.host,
+        port: row.port,
+        host_key: row.host_key,
+        gpu_model: row.gpu_model,
+        expected_gpu_count: row.expected_gpu_count,
+        expected_driver_version: row.expected_driver_version,
+        driver_version: row.driver_version,
+        now: row.now,
+    }))
+}
+
+/// The machine that an allocation holds in this try.
+pub async fn leased(
+    conn: &mut PgConnection,
+    allocation: AllocationId,
+    attempt: i32,
+) -> Result<Option<LeasedMachine>> {
+    let row = sqlx::query!(
+        "select node_id, org_id, touched_at from allocation_nodes
+         where allocation_id = $1 and attempt = $2 and released_at is null",
+        allocation.uuid(),
+        attempt,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let machine = get(conn, row.node_id.into()).await?;
+    Ok(machine.map(|machine| LeasedMachine {
+        org_id: row.org_id.into(),
+        touched: row.touched_at.is_some(),
+        machine,
+    }))
+}
+
+/// The GPUs of this try, by index.
+pub async fn leased_gpus(
+    conn: &mut PgConnection,
+    allocation: AllocationId,
+    attempt: i32,
+) -> Result<Vec<LeasedGpu>> {
+    let rows = sqlx::query_as!(
+        LeasedGpu,
+        r#"select g.gpu_index as "index", g.uuid
+           from allocation_gpus ag join gpus g on g.id = ag.gpu_id
+           where ag.allocation_id = $1 and ag.attempt = $2 and ag.released_at is null
+           order by g.gpu_index"#,
+        allocation.uuid(),
+        attempt,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
+/// Public keys that may log in to an allocation, oldest first; deleted ones are left out.
+pub async fn public_keys(conn: &mut PgConnection, allocation: AllocationId) -> Result<Vec<String>> {
+    let keys = sqlx::query_scalar!(
+        "select k.public_key
+         from allocation_ssh_keys ak join ssh_keys k on k.id = ak.ssh_key_id
+         where ak.allocation_id = $1 and k.deleted_at is null
+         order by k.id",
+        allocation.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(keys)
+}
+
+/// Notes that from now on something may be on the machine. `false`: the try is not under way.
+pub async fn touch(
+    conn: &mut PgConnection,
+    allocation: AllocationId,
+    attempt: i32,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update allocation_nodes an set touched_at = coalesce(an.touched_at, clock_timestamp())
+         from allocations a
+         where an.allocation_id = $1 and an.attempt = $2 and an.released_at is null
+           and a.id = an.allocation_id and a.state = 'provisioning'",
+        allocation.uuid(),
+        attempt,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Keeps what the acceptance probe saw.
+pub async fn set_receipt(
+    conn: &mut PgConnection,
+    allocation: AllocationId,
+    attempt: i32,
+    receipt: &serde_json::Value,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "update allocation_nodes set receipt = $3
+         where allocation_id = $1 and attempt = $2 and released_at is null",
+        allocation.uuid(),
+        attempt,
+        receipt,
+    )
+    .execute(conn)
+    .await?;
+    one_row(&done)
+}
+
+/// Notes what a probe found the machine to be.
+pub async fn set_probed(
+    conn: &mut PgConnection,
+    node: NodeId,
+    driver_version: Option<&str>,
+    boot_id: &str,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "update nodes set last_probed_at = clock_timestamp(), boot_id = $3,
+                driver_version = coalesce($2, driver_version)
+         where id = $1",
+        node.uuid(),
+        driver_version,
+        boot_id,
+    )
+    .execute(conn)
+    .await?;
+    one_row(&done)
+}
