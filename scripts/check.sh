@@ -9,6 +9,8 @@ part format
 cargo fmt --all --check
 part 'lints (warnings are errors)'
 SQLX_OFFLINE=true cargo clippy -q --workspace --all-targets --locked -- -D warnings
+part 'links in the documentation of the code'
+SQLX_OFFLINE=true cargo doc -q --workspace --no-deps --locked
 part 'SQL against the schema'
 scripts/sqlx_prepare.sh --check
 part 'OpenAPI document (stale: berth openapi > doc/api/openapi.json)'
