@@ -84,14 +84,14 @@ pub async fn append(conn: &mut PgConnection, new: &NewIntent<'_>) -> Result<Inte
     Ok(intent)
 }
 
-/// The oldest intents that are due. An intent younger than `grace` is left to the API, which
-/// delivers it right after its commit.
+/// The oldest intents that are due. An intent with an operation, younger than `grace`, is left to
+/// the API, which delivers it right after its commit; the others nobody else delivers.
 pub async fn due(conn: &mut PgConnection, grace: Duration, limit: i64) -> Result<Vec<Intent>> {
     let rows = sqlx::query!(
         r#"select id, created_at, kind, org_id, workflow_type, workflow_id, resource_id, operation_id, attempts
            from workflow_intents
            where delivered_at is null and dead_at is null and next_try_at <= clock_timestamp()
-             and created_at <= clock_timestamp() - make_interval(secs => $1)
+             and (operation_id is null or created_at <= clock_timestamp() - make_interval(secs => $1))
            order by id limit $2"#,
         grace.as_secs_f64(),
         limit,
