@@ -89,11 +89,13 @@ async fn start(conn: &mut PgConnection, node: &Node, order: &Order) -> Result<No
         db::node::set_state(conn, node.id, node.state, NodeState::Verifying, None).await?;
     }
     db::order::start(conn, order.id).await?;
-    let seconds = db::policy::resolve(conn, &policy::PROBE_TIMEOUT, Scope::Platform).await?;
+    let timeout = db::policy::resolve(conn, &policy::PROBE_TIMEOUT, Scope::Platform).await?;
+    let retry = db::policy::resolve(conn, &policy::STEP_RETRY, Scope::Platform).await?;
     Ok(NodeStep {
         node_id: node.id,
         operation_id: order.id,
-        timeout_seconds: count(seconds),
+        timeout_seconds: count(timeout),
+        retry_seconds: count(retry),
     })
 }
 

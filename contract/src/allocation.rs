@@ -53,6 +53,8 @@ pub struct Limits {
     pub node_attempts: u32,
     pub probe_timeout_seconds: u32,
     pub access_timeout_seconds: u32,
+    /// How long a step on a node is tried again before another node is taken.
+    pub step_retry_seconds: u32,
     /// How long removal from a node is tried before it counts as failed.
     pub release_retry_seconds: u32,
 }

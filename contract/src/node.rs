@@ -19,6 +19,8 @@ pub struct NodeStep {
     pub operation_id: OperationId,
     /// How long one probe may take, by policy.
     pub timeout_seconds: u32,
+    /// How long a node that does not answer is tried again, by policy.
+    pub retry_seconds: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,7 +31,8 @@ mod tests {
 
     #[test]
     fn takes_the_tightest_node_that_fits() {
-        let cases: &[(u32, &[(u128, u32)], Option<u128>)] = &[
+        type Case = (u32, &'static [(u128, u32)], Option<u128>);
+        let cases: &[Case] = &[
             (1, &[], None),
             (1, &[(1, 0)], None),
             (1, &[(1, 1)], Some(1)),

@@ -11,9 +11,9 @@ pub const STREAM: &str = "BERTH_EVENTS";
 pub const SUBJECTS: &str = "berth.>";
 /// How long the stream forgets a `Nats-Msg-Id`, and so the longest pause after which a repeated
 /// publication is still recognised.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
 /// How long events are kept for consumers that were away.
-const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+const MAX_AGE: Duration = Duration::from_hours(7 * 24);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -41,9 +41,10 @@ pub async fn run(
             "there is no queue {name}; there are {}",
             queue::ALL.join(", ")
         );
-        match registry::options(name, &world)? {
-            Some(served) => options.push(served),
-            None => tracing::warn!(queue = name, "there is no work for this queue yet"),
+        if let Some(served) = registry::options(name, &world)? {
+            options.push(served);
+        } else {
+            tracing::warn!(queue = name, "there is no work for this queue yet");
         }
     }
     anyhow::ensure!(
@@ -72,7 +73,9 @@ pub async fn run(
             () = shutdown.cancelled() => {}
             () = ended.cancelled() => return,
         }
-        stops.iter().for_each(|stop| stop());
+        for stop in &stops {
+            stop();
+        }
         tokio::select! {
             () = ended.cancelled() => {}
             () = tokio::time::sleep(GRACE + HARD_STOP) => {

@@ -8,27 +8,25 @@ use std::time::Duration;
 use contract::failure;
 use contract::queue;
 use temporalio_workflow::{
-    ActivityCancellationType, ActivityOptions, LocalActivityOptions, RetryPolicy,
-    WorkflowCancellationToken,
+    ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, LocalActivityOptions,
+    RetryPolicy, WorkflowCancellationToken,
 };
 
 /// One transaction; longer means that the database is not well.
 const DATABASE_TRY: Duration = Duration::from_secs(20);
 /// For so long a database that is away is waited for.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30 * 24 * 3600);
+const DATABASE_PATIENCE: Duration = Duration::from_hours(30 * 24);
 /// A pause between two tries that is longer is a timer in the history.
 const DATABASE_LOCAL_PAUSE: Duration = Duration::from_secs(5);
 /// Steps on a node beat every 2 to 5 s; a worker that is silent for longer is dead.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// What a step on a node may take on top of its policy: its rows in the database.
 const NODE_MARGIN: Duration = Duration::from_secs(15);
-/// Tries of a step on a node, over some 50 s, when nothing says that the node is at fault.
-const NODE_TRIES: u32 = 10;
 
 /// The history's length at which a run continues as a new one.
 pub(crate) const HISTORY_EVENTS: u32 = 2_000;
 /// The age at which it does.
-pub(crate) const RUN_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(crate) const RUN_AGE: Duration = Duration::from_hours(30 * 24);
 /// Pause before a row that somebody else moved is read again.
 pub(crate) const CONFLICT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -50,14 +48,16 @@ pub(crate) fn database(summary: &str) -> LocalActivityOptions {
         .build()
 }
 
-/// A step on a node that can be replaced: a fault of the node ends it at once. A cancelled step is
+/// A step on a node that can be replaced: a fault of the node ends it at once, a node that does
+/// not answer is tried again for `patience_seconds`. A cancelled step is
 /// waited for, so that nothing goes on behind the undo's back.
 pub(crate) fn on_node(
     summary: &str,
     timeout_seconds: u32,
+    patience_seconds: u32,
     token: WorkflowCancellationToken,
 ) -> ActivityOptions {
-    ActivityOptions::with_start_to_close_timeout(one_try(timeout_seconds))
+    ActivityOptions::with_close_timeouts(tries(timeout_seconds, patience_seconds))
         .task_queue(queue::NODE_IO)
         .summary(summary)
         .heartbeat_timeout(HEARTBEAT)
@@ -67,7 +67,6 @@ pub(crate) fn on_node(
             RetryPolicy::builder()
                 .initial_interval(Duration::from_millis(500))
                 .maximum_interval(Duration::from_secs(10))
-                .maximum_attempts(NODE_TRIES)
                 .non_retryable_error_types([
                     failure::NODE_FAULT,
                     failure::TARGET_DENIED,
@@ -85,26 +84,27 @@ pub(crate) fn undo_on_node(
     timeout_seconds: u32,
     patience_seconds: u32,
 ) -> ActivityOptions {
-    ActivityOptions::with_close_timeouts(
-        temporalio_workflow::ActivityCloseTimeouts::ScheduleAndStartToClose {
-            schedule_to_close: Duration::from_secs(patience_seconds.into()),
-            start_to_close: one_try(timeout_seconds),
-        },
-    )
-    .task_queue(queue::NODE_IO)
-    .summary(summary)
-    .heartbeat_timeout(HEARTBEAT)
-    .cancellation_token(WorkflowCancellationToken::new())
-    .retry_policy(
-        RetryPolicy::builder()
-            .initial_interval(Duration::from_millis(500))
-            .maximum_interval(Duration::from_secs(30))
-            .non_retryable_error_types([failure::TARGET_DENIED, failure::STATE_CONFLICT])
-            .build(),
-    )
-    .build()
+    ActivityOptions::with_close_timeouts(tries(timeout_seconds, patience_seconds))
+        .task_queue(queue::NODE_IO)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .cancellation_token(WorkflowCancellationToken::new())
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(Duration::from_millis(500))
+                .maximum_interval(Duration::from_secs(30))
+                .non_retryable_error_types([failure::TARGET_DENIED, failure::STATE_CONFLICT])
+                .build(),
+        )
+        .build()
 }
 
-fn one_try(timeout_seconds: u32) -> Duration {
-    Duration::from_secs(timeout_seconds.into()) + NODE_MARGIN
+/// One try and, where there is time left, more of them.
+fn tries(timeout_seconds: u32, patience_seconds: u32) -> ActivityCloseTimeouts {
+    let start_to_close = Duration::from_secs(timeout_seconds.into()) + NODE_MARGIN;
+    let schedule_to_close = Duration::from_secs(patience_seconds.into()).max(start_to_close);
+    ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close,
+        start_to_close,
+    }
 }

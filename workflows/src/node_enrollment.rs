@@ -61,12 +61,9 @@ async fn check_next(ctx: &WorkflowContext<NodeEnrollment>) -> Result<bool, Failu
     let Some(check) = step::database(ctx, NodeSteps::begin, input, "begin the check").await? else {
         return Ok(false);
     };
-    let NodeStep {
-        node_id,
-        operation_id,
-        timeout_seconds,
-    } = check;
-    let options = limits::on_node("verify the node", timeout_seconds, ctx.cancellation_token());
+    let (timeout, retry) = (check.timeout_seconds, check.retry_seconds);
+    let token = ctx.cancellation_token();
+    let options = limits::on_node("verify the node", timeout, retry, token);
     let code = match step::on_node(ctx, NodeSteps::verify, check, options).await {
         Ok(()) => {
             admit(ctx, check).await?;
@@ -76,14 +73,7 @@ async fn check_next(ctx: &WorkflowContext<NodeEnrollment>) -> Result<bool, Failu
         Err(Failure::CalledOff) => Code::cancelled(),
         Err(Failure::Conflict) => return Err(Failure::Conflict),
     };
-    let fault = NodeFault {
-        step: NodeStep {
-            node_id,
-            operation_id,
-            timeout_seconds,
-        },
-        code,
-    };
+    let fault = NodeFault { step: check, code };
     let quarantine = NodeSteps::quarantine;
     step::database(ctx, quarantine, fault, "put it into quarantine").await?;
     Ok(true)

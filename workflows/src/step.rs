@@ -2,7 +2,9 @@
 
 use contract::failure;
 use domain::reason::Code;
-use temporalio_common::error::{ActivityExecutionError, IncomingError};
+use temporalio_common::error::{
+    ActivityExecutionError, ApplicationFailure, IncomingError, TimeoutType,
+};
 use temporalio_common::{ActivityDefinition, data_converters::TemporalDeserializable};
 use temporalio_workflow::{ActivityOptions, WorkflowContext};
 
@@ -24,9 +26,28 @@ impl From<ActivityExecutionError> for Failure {
         if error.as_cancelled().is_some() {
             return Self::CalledOff;
         }
-        let Some(IncomingError::Application(fault)) = error.cause() else {
-            return Self::Node(Code::step_exhausted());
-        };
+        Self::of_cause(error.cause())
+    }
+}
+
+impl Failure {
+    fn of_cause(cause: Option<&IncomingError>) -> Self {
+        match cause {
+            Some(IncomingError::Application(fault)) => Self::of_fault(fault),
+            // Time ran out before any try came to its end: nobody serves the queue, and that is
+            // not the machine's fault.
+            Some(IncomingError::Timeout(timeout))
+                if timeout.cause().is_none()
+                    && timeout.timeout_type() == TimeoutType::ScheduleToClose =>
+            {
+                Self::Conflict
+            }
+            Some(IncomingError::Timeout(timeout)) => Self::of_cause(timeout.cause()),
+            _ => Self::Node(Code::step_exhausted()),
+        }
+    }
+
+    fn of_fault(fault: &ApplicationFailure) -> Self {
         match fault.type_name() {
             Some(failure::STATE_CONFLICT) => Self::Conflict,
             Some(failure::TARGET_DENIED) => Self::Node(Code::probe_target_denied()),

@@ -166,6 +166,7 @@ async fn limits(conn: &mut PgConnection, view: &View) -> Result<Limits, Refusal>
         node_attempts: value(&policy::NODE_ATTEMPTS).await?,
         probe_timeout_seconds: value(&policy::PROBE_TIMEOUT).await?,
         access_timeout_seconds: value(&policy::ACCESS_TIMEOUT).await?,
+        step_retry_seconds: value(&policy::STEP_RETRY).await?,
         release_retry_seconds: value(&policy::RELEASE_RETRY).await?,
     })
 }

@@ -28,7 +28,7 @@ impl Fleet {
             .max_connections(CONNECTIONS)
             .connect(stack.env("DATABASE_URL"))
             .await
-            .unwrap();
+            .expect("the database does it");
         let id: AllocationId = db::id::fresh();
         let fleet = Self {
             pool,
@@ -41,8 +41,7 @@ impl Fleet {
         )
         .bind(&fleet.sku)
         .execute(&fleet.pool)
-        .await
-        .unwrap();
+        .await.expect("the database does it");
         for number in 0..nodes {
             fleet.add_node(number, gpus).await;
         }
@@ -61,7 +60,7 @@ impl Fleet {
         .bind(gpus)
         .execute(&self.pool)
         .await
-        .unwrap();
+        .expect("the database does it");
         for index in 0..gpus {
             let gpu: GpuId = db::id::fresh();
             sqlx::query(
@@ -73,7 +72,7 @@ impl Fleet {
             .bind(index)
             .execute(&self.pool)
             .await
-            .unwrap();
+            .expect("the database does it");
         }
     }
 
@@ -81,7 +80,7 @@ impl Fleet {
     async fn queue(&self, sizes: &[i32]) -> Vec<AllocationId> {
         let ids: Vec<AllocationId> = sizes.iter().map(|_| db::id::fresh()).collect();
         let uuids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-        let project: domain::id::ProjectId = self.project.parse().unwrap();
+        let project: domain::id::ProjectId = self.project.parse().expect("a project id");
         let done = sqlx::query(
             "insert into allocations (id, org_id, project_id, created_by, name, sku, gpu_count,
                                       queue_timeout_seconds, lease_seconds, state, queued_at)
@@ -96,8 +95,7 @@ impl Fleet {
         .bind(&uuids)
         .bind(sizes)
         .execute(&self.pool)
-        .await
-        .unwrap();
+        .await.expect("the database does it");
         assert_eq!(done.rows_affected(), sizes.len() as u64);
         ids
     }
@@ -111,7 +109,11 @@ impl Fleet {
             let (pool, input) = (self.pool.clone(), input.clone());
             tokio::spawn(async move { assign(&pool, &input).await.expect("assign answers") })
         });
-        join_all(calls).await.into_iter().map(Result::unwrap).collect()
+        join_all(calls)
+            .await
+            .into_iter()
+            .map(|call| call.expect("no call panics"))
+            .collect()
     }
 
     async fn count(&self, what: &'static str) -> i64 {
@@ -119,7 +121,7 @@ impl Fleet {
             .bind(&self.sku)
             .fetch_one(&self.pool)
             .await
-            .unwrap()
+            .expect("the database does it")
     }
 
     /// Leaves nothing behind that the rest of the stack could stumble over.
@@ -138,7 +140,7 @@ impl Fleet {
                 .bind(&self.sku)
                 .execute(&self.pool)
                 .await
-                .unwrap();
+                .expect("the database does it");
         }
     }
 }

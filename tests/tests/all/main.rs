@@ -4,6 +4,7 @@
 mod admin_nodes;
 mod allocations;
 mod bad_input;
+mod capacity;
 mod cli;
 mod idle;
 mod parity;

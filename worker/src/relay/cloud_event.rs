@@ -1,7 +1,6 @@
 //! An event as it goes over the wire: CloudEvents 1.0, JSON, structured mode.
 
 use db::outbox::OutboxEvent;
-use domain::id::OrgId;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
@@ -25,7 +24,7 @@ pub(super) fn render(event: &OutboxEvent) -> Value {
         "data": event.data,
     });
     if let Some(org) = event.org_id {
-        rendered["orgid"] = json!(OrgId::from(org));
+        rendered["orgid"] = json!(org);
     }
     rendered
 }

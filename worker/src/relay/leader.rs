@@ -16,7 +16,7 @@ const FOLLOW: Duration = Duration::from_secs(1);
 const AWAY_MIN: Duration = Duration::from_millis(200);
 const AWAY_MAX: Duration = Duration::from_secs(5);
 /// A pass that takes longer hangs: the connection, and with it the lead, is given up.
-const PASS_MAX: Duration = Duration::from_secs(60);
+const PASS_MAX: Duration = Duration::from_mins(1);
 /// How often the backlog is measured.
 const MEASURE: Duration = Duration::from_secs(1);
 

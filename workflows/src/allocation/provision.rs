@@ -48,7 +48,12 @@ async fn set_up<'a>(
     // The reservation was made by `capacity.assign`; an earlier run may have come further still.
     saga.undo_with(move |fault| give_back(ctx, view, step, fault));
     saga.undo_with(move |_| take_away(ctx, step));
-    let node = OnNode { ctx, seen, step };
+    let node = OnNode {
+        ctx,
+        seen,
+        step,
+        patience_seconds: view.limits.step_retry_seconds,
+    };
     let (probe, access) = (
         view.limits.probe_timeout_seconds,
         view.limits.access_timeout_seconds,
@@ -71,6 +76,7 @@ struct OnNode<'a> {
     ctx: &'a WorkflowContext<Allocation>,
     seen: u64,
     step: StepInput,
+    patience_seconds: u32,
 }
 
 impl OnNode<'_> {
@@ -79,7 +85,12 @@ impl OnNode<'_> {
         A: ActivityDefinition<Input = StepInput, Output = ()>,
     {
         let token = self.ctx.cancellation_token().child_token();
-        let options = limits::on_node(summary, timeout_seconds, token.clone());
+        let options = limits::on_node(
+            summary,
+            timeout_seconds,
+            self.patience_seconds,
+            token.clone(),
+        );
         let mut running = self.ctx.execute_activity(activity, self.step, options);
         let mut seen = self.seen;
         loop {
