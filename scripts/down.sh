@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 data=$PWD/.berth/data
 if [ "$(id -u)" = 0 ]; then data=/var/lib/berth/$(printf %s "$PWD" | sha256sum | cut -c1-12); fi
 if [ -r .berth/env ]; then
-  pids=$(sed -n "s/^BERTH_PIDS_DIR='\(.*\)'$/\1/p" .berth/env)
-  data=${pids%/pids}
+  # shellcheck disable=SC1091
+  data=$(. .berth/env && printf %s "${BERTH_PIDS_DIR%/pids}")
 fi
 
 gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }

@@ -1,5 +1,6 @@
 //! `.berth/env`: how to reach the stack, in shell format, for its owner alone.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,7 @@ pub(super) fn write(ctx: &Context) -> anyhow::Result<PathBuf> {
         std::fs::create_dir_all(folder)?;
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
         for (name, value) in values(ctx) {
-            writeln!(new, "{name}='{}'", value.replace('\'', r"'\''"))?;
+            writeln!(new, "{name}={}", quoted(&value))?;
         }
         new.persist(&path)?;
         Ok(())
@@ -63,4 +64,40 @@ fn values(ctx: &Context) -> Vec<(&'static str, String)> {
             ctx.layout.pids_dir().display().to_string(),
         ),
     ]
+}
+
+/// As a shell reads it back; plain values stay plain, for readers that are no shell.
+fn quoted(value: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+,".contains(&byte);
+    if !value.is_empty() && value.bytes().all(plain) {
+        Cow::Borrowed(value)
+    } else {
+        Cow::Owned(format!("'{}'", value.replace('\'', r"'\''")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::quoted;
+
+    #[test]
+    fn a_shell_reads_every_value_back() {
+        for value in [
+            "http://127.0.0.1:8080",
+            "",
+            "a b",
+            "it's",
+            "$HOME `id` \"x\" \\",
+        ] {
+            let script = format!("V={}; printf %s \"$V\"", quoted(value));
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), value);
+        }
+        assert_eq!(
+            quoted("postgres://berth_admin:0f@127.0.0.1:1/berth"),
+            "postgres://berth_admin:0f@127.0.0.1:1/berth"
+        );
+    }
 }

@@ -85,10 +85,10 @@ async fn live(supervisor: &mut Supervisor, args: &UpArgs) -> anyhow::Result<()> 
     let finish = async {
         enroll::run(&ctx, &addresses).await?;
         let env_file = env_file::write(&ctx)?;
+        greet(&ctx, &env_file);
         if !args.no_sample && args.nodes > 0 {
             sample::run(&ctx).await?;
         }
-        greet(&ctx, &env_file);
         if args.detached {
             detach::let_go(&ctx.layout)
         } else {

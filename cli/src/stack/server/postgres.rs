@@ -22,6 +22,7 @@ const SUPERUSER: &str = "postgres";
 
 /// Makes the cluster when there is none. A half-made one never gets the final name.
 pub(in crate::stack) async fn prepare(ctx: &Context) -> anyhow::Result<()> {
+    may_enter(ctx).await?;
     let data = ctx.layout.dir("postgres");
     if data.join("PG_VERSION").is_file() {
         return forget_dead_owner(&data);
@@ -36,23 +37,7 @@ pub(in crate::stack) async fn prepare(ctx: &Context) -> anyhow::Result<()> {
     password.write_all(ctx.memory.passwords.postgres.as_bytes())?;
     give_to_postgres(ctx, password.path())?;
 
-    let mut initdb = if ctx.as_root {
-        let mut setpriv = Command::new("setpriv");
-        setpriv.args([
-            "--reuid",
-            ACCOUNT,
-            "--regid",
-            ACCOUNT,
-            "--init-groups",
-            "--pdeathsig",
-            "TERM",
-            "--",
-        ]);
-        setpriv.arg(ctx.tools.postgres_bin.join("initdb"));
-        setpriv
-    } else {
-        Command::new(ctx.tools.postgres_bin.join("initdb"))
-    };
+    let mut initdb = as_account(ctx, &ctx.tools.postgres_bin.join("initdb"));
     initdb
         .arg("--pgdata")
         .arg(&new)
@@ -72,13 +57,7 @@ pub(in crate::stack) async fn prepare(ctx: &Context) -> anyhow::Result<()> {
         initdb.arg("--no-sync");
     }
     let log = ctx.layout.log_file("postgres");
-    let output = initdb
-        .current_dir(ctx.layout.root())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("cannot run initdb")?;
+    let output = initdb.output().await.context("cannot run initdb")?;
     std::fs::File::options()
         .create(true)
         .append(true)
@@ -91,6 +70,37 @@ pub(in crate::stack) async fn prepare(ctx: &Context) -> anyhow::Result<()> {
         log::tail(&log)
     );
     std::fs::rename(&new, &data)?;
+    Ok(())
+}
+
+/// A command that runs as the account of PostgreSQL, and not longer than we do.
+fn as_account(ctx: &Context, program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM"]);
+    if ctx.as_root {
+        command.args(["--reuid", ACCOUNT, "--regid", ACCOUNT, "--init-groups"]);
+    }
+    command.arg("--").arg(program);
+    command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// Root's own folders are closed to other accounts.
+async fn may_enter(ctx: &Context) -> anyhow::Result<()> {
+    let root = ctx.layout.root();
+    let answer = as_account(ctx, Path::new("test"))
+        .arg("-x")
+        .arg(root)
+        .status()
+        .await?;
+    let root = root.display();
+    ensure!(
+        answer.success(),
+        "PostgreSQL's account may not enter {root}: choose another --data-dir"
+    );
     Ok(())
 }
 
