@@ -14,9 +14,6 @@ use hickory_resolver::config::{LookupIpStrategy, ResolveHosts, ResolverOpts};
 use ipnet::IpNet;
 use tokio::net::TcpStream;
 
-#[cfg(test)]
-mod tests;
-
 /// Of a name's addresses, more than this is no machine.
 const MAX_ANSWERS: usize = 8;
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);

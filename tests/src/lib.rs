@@ -11,6 +11,7 @@
 )]
 
 pub mod api;
+pub mod name_server;
 pub mod shell;
 pub mod stack;
 pub mod tenant;

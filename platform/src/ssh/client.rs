@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{self, Handle};
+use russh::client::{self, AuthResult, Handle};
 use russh::keys::PublicKeyOrCertificate;
 use russh::keys::ssh_key::{Algorithm, Certificate, HashAlg, PrivateKey, PublicKey};
 use russh::{ChannelMsg, Disconnect, Preferred, cipher, kex};
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use super::AgentCredentials;
 
 /// Handshake and authentication together.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A saying of goodbye that nobody waits for.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A node that says nothing for this long, three times, is gone.
@@ -34,7 +34,7 @@ pub enum SshError {
     TimedOut(&'static str, Duration),
     #[error("the connection broke")]
     Broken(#[source] russh::Error),
-    #[error("the connection ended before the script did")]
+    #[error("the node ended the connection")]
     Ended,
     #[error("the script printed more than {OUTPUT_LIMIT_BYTES} bytes")]
     OutputTooLarge,
@@ -131,10 +131,13 @@ async fn log_in(
         .authenticate_openssh_cert(LOGIN_NAME, Arc::new(key), certificate)
         .await
         .map_err(broken)?;
-    if answer.success() {
-        Ok(Session { handle })
-    } else {
-        Err(SshError::LoginRefused)
+    match answer {
+        AuthResult::Success => Ok(Session { handle }),
+        // A refusal names what else might be tried; only a connection that ended names nothing.
+        AuthResult::Failure {
+            remaining_methods, ..
+        } if remaining_methods.is_empty() => Err(SshError::Ended),
+        AuthResult::Failure { .. } => Err(SshError::LoginRefused),
     }
 }
 
