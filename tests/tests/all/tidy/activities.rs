@@ -130,28 +130,15 @@ fn every_workflow_is_registered_and_has_histories() {
             {
                 problems.push(format!("no worker registers {name}"));
             }
+            let of_this = format!("\"{name}\"");
             if !histories
                 .iter()
-                .any(|history| history.starts_with(&format!("tests/histories/{}", kebab(name))))
+                .any(|history| read(history).contains(&of_this))
             {
-                problems.push(format!(
-                    "{name} has no history: tests/histories/{}*.json",
-                    kebab(name)
-                ));
+                problems.push(format!("{name} has no history in tests/histories/"));
             }
         }
     }
     assert!(workflows >= 2);
     none(&problems, "a workflow that nobody runs or replays:");
-}
-
-fn kebab(camel: &str) -> String {
-    let mut text = String::new();
-    for (at, letter) in camel.char_indices() {
-        if letter.is_uppercase() && at > 0 {
-            text.push('-');
-        }
-        text.extend(letter.to_lowercase());
-    }
-    text
 }

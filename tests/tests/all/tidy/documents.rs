@@ -76,6 +76,65 @@ fn every_policy_is_documented() {
     );
 }
 
+/// A metric that operators are told to watch is one that somebody counts.
+#[test]
+fn every_metric_of_the_runbook_exists() {
+    let sources: String = super::product_sources()
+        .iter()
+        .map(|file| read(file))
+        .collect();
+    let unknown: Vec<String> = rows("doc/operations/README.md", "| metric |")
+        .into_keys()
+        .filter(|name| !sources.contains(&format!("\"{name}\"")))
+        .collect();
+    none(&unknown, "metrics that nobody counts:");
+}
+
+/// What a node can be quarantined for is what operators can read about.
+#[test]
+fn every_node_fault_is_documented() {
+    let said = [
+        (
+            "activities/src/",
+            r#"(?:Fault|Self)::(?:node|away)\("([a-z_]+)""#,
+        ),
+        ("activities/src/scripts/", r"\bfault ([a-z]+_[a-z_]+)"),
+    ];
+    let mut codes = std::collections::BTreeSet::new();
+    for (folder, pattern) in said {
+        let code = Regex::new(pattern).unwrap();
+        for file in files().into_iter().filter(|name| name.starts_with(folder)) {
+            codes.extend(code.captures_iter(&read(&file)).map(|c| c[1].to_owned()));
+        }
+    }
+    let inventory = read("domain/src/inventory.rs");
+    let (_, variants) = inventory.split_once("pub enum FindingCode {").unwrap();
+    let (variants, _) = variants.split_once('}').unwrap();
+    let variant = Regex::new(r"(?m)^    ([A-Z]\w+),").unwrap();
+    codes.extend(variant.captures_iter(variants).map(|c| snake(&c[1])));
+    assert!(codes.len() > 15, "{codes:?}");
+    let told = read("doc/operations/README.md");
+    let untold: Vec<String> = codes
+        .into_iter()
+        .filter(|code| !told.contains(&format!("`{code}`")))
+        .collect();
+    none(
+        &untold,
+        "doc/operations/README.md does not say what to do about:",
+    );
+}
+
+fn snake(camel: &str) -> String {
+    let mut text = String::new();
+    for (at, letter) in camel.char_indices() {
+        if letter.is_uppercase() && at > 0 {
+            text.push('_');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
+}
+
 /// Links between the project's own documents lead to files and headings that exist.
 #[test]
 fn links_lead_somewhere() {

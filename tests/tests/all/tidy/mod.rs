@@ -75,11 +75,38 @@ fn sources(folders: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Rust sources of the product: everything but the tests' own crate.
+/// Rust sources of the product: without the tests' own crate, and without modules that only exist
+/// in tests.
 fn product_sources() -> Vec<String> {
-    files()
+    let sources: Vec<String> = files()
         .into_iter()
         .filter(|name| has_extension(name, "rs") && !name.starts_with("tests/"))
+        .collect();
+    let in_tests: Vec<String> = sources.iter().flat_map(|file| test_modules(file)).collect();
+    sources
+        .into_iter()
+        .filter(|name| {
+            !in_tests.iter().any(|module| {
+                name == &format!("{module}.rs") || name.starts_with(&format!("{module}/"))
+            })
+        })
+        .collect()
+}
+
+/// Paths, without extension, of the modules that a file declares for tests alone.
+fn test_modules(file: &str) -> Vec<String> {
+    let declared =
+        regex::Regex::new(r"#\[cfg\(test\)\]\s*(?:pub(?:\([a-z]+\))? )?mod (\w+);").unwrap();
+    let path = Path::new(file);
+    let stem = path.file_stem().unwrap().to_str().unwrap();
+    let folder = path.parent().unwrap();
+    let folder = match stem {
+        "mod" | "lib" | "main" => folder.to_owned(),
+        _ => folder.join(stem),
+    };
+    declared
+        .captures_iter(&read(file))
+        .map(|c| folder.join(&c[1]).to_str().unwrap().to_owned())
         .collect()
 }
 
