@@ -22,6 +22,12 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Body<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let call = Call::from_request_parts(parts, state).await?;
+        if call.body.is_empty() {
+            // Where every member may be missing, the whole body may.
+            return serde_json::from_slice(b"{}").map(Self).map_err(|_| {
+                Problem::new(Code::MalformedJson).detail("a body in JSON is required")
+            });
+        }
         read(&call.body).map(Self)
     }
 }
@@ -67,12 +73,16 @@ fn plain(error: &serde_json::Error) -> String {
     }
 }
 
-/// RFC 6901.
+/// A member's name as a part of a JSON pointer (RFC 6901).
+pub(crate) fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 fn pointer(path: &Path) -> String {
     path.iter()
         .filter_map(|segment| match segment {
             Segment::Seq { index } => Some(index.to_string()),
-            Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => Some(escape(key)),
             Segment::Enum { .. } | Segment::Unknown => None,
         })
         .fold(String::new(), |text, segment| text + "/" + &segment)

@@ -104,18 +104,13 @@ fn described(endpoint: &Endpoint) -> Operation {
     let responses = ResponsesBuilder::from(std::mem::take(&mut operation.responses));
     operation.responses = responses.response("default", failure()).build();
     let rate: &'static str = guard.rate.into();
-    let extensions = Extensions::builder()
-        .add("x-berth-rate-class", json!(rate))
-        .add(
-            "x-berth-platform-operator",
-            json!(guard.authentication == Authentication::PlatformOperator),
-        )
-        .add(
-            "x-berth-action",
-            json!(guard.action.map(|action| action.name)),
-        )
-        .build();
-    operation.extensions = Some(extensions);
+    // One member: the order of several would change from run to run.
+    let guarded_by = json!({
+        "action": guard.action.map(|action| action.name),
+        "platform_operator": guard.authentication == Authentication::PlatformOperator,
+        "rate_class": rate,
+    });
+    operation.extensions = Some(Extensions::builder().add("x-berth", guarded_by).build());
     operation
 }
 

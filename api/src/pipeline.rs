@@ -5,12 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use db::audit::Outcome;
+use futures::StreamExt;
 use serde_json::json;
 
 use crate::app::App;
@@ -25,6 +26,8 @@ use crate::problem::{Code, Problem};
 
 /// The largest body (HRD-03).
 pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// How much of a larger one is still read.
+const MAX_DISCARDED_BYTES: usize = 8 << 20;
 /// How long a body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 /// How long a handler may take; the longest long poll fits in.
@@ -127,29 +130,33 @@ async fn authenticate(
 }
 
 async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let too_large = || Problem::new(Code::BodyTooLarge).detail("at most 1 MiB");
-    if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
-        return Err(too_large());
-    }
-    let body = tokio::time::timeout(BODY_LIMIT, to_bytes(body, MAX_BODY_BYTES))
+    let body = tokio::time::timeout(BODY_LIMIT, collect(body))
         .await
-        .map_err(|_| Problem::new(Code::BodyTimeout))?
-        .map_err(|error| {
-            let cut = std::error::Error::source(&error)
-                .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
-            if cut {
-                too_large()
-            } else {
-                Problem::new(Code::MalformedRequest)
-            }
-        })?;
+        .map_err(|_| Problem::new(Code::BodyTimeout))??;
     if !body.is_empty() && !is_json(headers) {
         return Err(Problem::new(Code::UnsupportedMediaType));
     }
     Ok(body)
+}
+
+/// Reads a body into memory. What is too much is read on and thrown away, up to a point: a client
+/// that still writes when the connection ends never sees the answer.
+async fn collect(body: Body) -> Result<Bytes, Problem> {
+    let mut chunks = body.into_data_stream();
+    let (mut collected, mut received) = (Vec::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(Code::MalformedRequest))?;
+        received += chunk.len();
+        if received <= MAX_BODY_BYTES {
+            collected.extend_from_slice(&chunk);
+        } else if received > MAX_DISCARDED_BYTES {
+            break;
+        }
+    }
+    if received > MAX_BODY_BYTES {
+        return Err(Problem::new(Code::BodyTooLarge).detail("at most 1 MiB"));
+    }
+    Ok(collected.into())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

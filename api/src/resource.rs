@@ -17,7 +17,7 @@ pub trait Resource: Serialize + Send {
 
     fn id(&self) -> String;
 
-    /// Grows with every change; the ETag is made of it.
+    /// Grows with every change; the entity tag is made of it.
     fn version(&self) -> i64;
 
     /// The path of the resource.
@@ -49,7 +49,7 @@ impl<R: Resource> IntoResponse for Found<R> {
     }
 }
 
-/// The resource with its ETag.
+/// The resource with its entity tag.
 pub(crate) fn tagged<R: Resource>(resource: &R) -> Response {
     let mut response = Json(resource).into_response();
     if let Ok(tag) = HeaderValue::try_from(etag(resource.version())) {

@@ -2,6 +2,8 @@
 //! API keys are the one form that is built; sessions and identity tokens join the same chain.
 
 mod api_key;
+#[cfg(test)]
+mod dead_database;
 
 use std::collections::BTreeMap;
 

@@ -5,8 +5,9 @@ use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::body::escape;
 use crate::call::Call;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 
 /// SHA-256 over everything that a repetition must repeat.
 pub(super) fn of(call: &Call, headers: &HeaderMap, query: &str) -> Result<[u8; 32], Problem> {
@@ -64,28 +65,34 @@ impl Parts<'_> {
 
 fn canonical(body: &[u8]) -> Result<Vec<u8>, Problem> {
     let value = crate::body::value(body)?;
-    if !is_exact(&value) {
-        return Err(inexact());
+    if let Some(pointer) = inexact(&value) {
+        return Err(Problem::invalid(
+            pointer,
+            "integers beyond 2^53 are not taken",
+        ));
     }
-    serde_json_canonicalizer::to_vec(&value).map_err(|_| inexact())
+    serde_json_canonicalizer::to_vec(&value).map_err(|error| Problem::internal(&error))
 }
 
-/// RFC 8785 writes every number as a double: beyond 2^53 two integers could look the same.
-fn is_exact(value: &Value) -> bool {
+/// Where a number stands that RFC 8785, which writes every number as a double, would make look
+/// like another.
+fn inexact(value: &Value) -> Option<String> {
     const LIMIT: u64 = 1 << 53;
     match value {
         Value::Number(number) => {
-            number.as_i64().is_none_or(|n| n.unsigned_abs() <= LIMIT)
-                && number.as_u64().is_none_or(|n| n <= LIMIT)
+            let exact = number.as_i64().is_none_or(|n| n.unsigned_abs() <= LIMIT)
+                && number.as_u64().is_none_or(|n| n <= LIMIT);
+            (!exact).then(String::new)
         }
-        Value::Array(items) => items.iter().all(is_exact),
-        Value::Object(members) => members.values().all(is_exact),
-        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| Some(format!("/{index}{}", inexact(item)?))),
+        Value::Object(members) => members
+            .iter()
+            .find_map(|(name, member)| Some(format!("/{}{}", escape(name), inexact(member)?))),
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
     }
-}
-
-fn inexact() -> Problem {
-    Problem::new(Code::InvalidRequest).detail("the body holds an integer beyond 2^53")
 }
 
 #[cfg(test)]

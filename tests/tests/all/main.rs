@@ -3,12 +3,16 @@
 
 mod admin_nodes;
 mod allocations;
+mod api_keys;
 mod bad_input;
 mod capacity;
 mod cli;
 mod dial;
+mod idempotency;
+mod identity;
 mod idle;
 mod parity;
+mod router;
 mod ssh_certificates;
 mod tenancy;
 mod tidy;
