@@ -24,8 +24,10 @@ use crate::resource::Recall;
 
 /// How long a twin waits for the call that came first.
 const TWIN_WAIT: Duration = Duration::from_secs(2);
-/// How often it looks.
-const TWIN_LOOK: Duration = Duration::from_millis(25);
+/// When it looks: soon at first, then less and less, so that a hundred twins leave the database to
+/// the one at work.
+const FIRST_LOOK: Duration = Duration::from_millis(25);
+const LAST_LOOK: Duration = Duration::from_millis(400);
 
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -91,6 +93,7 @@ pub(crate) async fn begin(call: &Call, headers: &HeaderMap, query: &str) -> Resu
         key,
     };
     let started = Instant::now();
+    let mut pause = FIRST_LOOK;
     loop {
         let mut tx = call.transaction().await?;
         if db::idempotency::try_lock(&mut tx, &scope).await? {
@@ -116,7 +119,8 @@ pub(crate) async fn begin(call: &Call, headers: &HeaderMap, query: &str) -> Resu
             count("in_progress");
             return Err(Problem::new(Code::IdempotencyInProgress).retry_after_seconds(1));
         }
-        tokio::time::sleep(TWIN_LOOK).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_LOOK);
     }
 }
 

@@ -17,6 +17,14 @@ async fn announced(stack: &Stack, name: &str, host: &str) -> Value {
     })
 }
 
+/// An address in the nodes' own network where nothing is.
+async fn nowhere(stack: &Stack) -> String {
+    let nodes = stack.nodes().await;
+    let host = nodes[0]["host"].as_str().expect("a host");
+    let (network, _) = host.rsplit_once('.').expect("an IPv4 address");
+    format!("{network}.250")
+}
+
 fn fresh_name() -> String {
     format!("t-{}", db::id::fresh::<uuid::Uuid>().simple())
 }
@@ -81,7 +89,7 @@ async fn ssrf_06_refused_targets_look_the_same_and_leave_nothing() {
         fastest >= 0.2,
         "a refusal came after {fastest} s: its class shows"
     );
-    let mut body = announced(stack, &name, "10.99.99.99").await;
+    let mut body = announced(stack, &name, &nowhere(stack).await).await;
     body["port"] = json!(8080);
     admin
         .post("/api/v1/admin/nodes", &body)
@@ -94,21 +102,12 @@ async fn ssrf_06_refused_targets_look_the_same_and_leave_nothing() {
 async fn ssrf_05_an_address_edited_in_the_table_is_judged_again() {
     let stack = stack().await;
     let (admin, name) = (stack.admin(), fresh_name());
-    let given = stack.nodes().await;
-    let host = given[0]["host"].as_str().expect("a host");
-    // An address of the right network where nothing answers.
-    let (network, _) = host.rsplit_once('.').expect("an IPv4 address");
-    let body = announced(stack, &name, &format!("{network}.250")).await;
+    let body = announced(stack, &name, &nowhere(stack).await).await;
     let operation = admin.post("/api/v1/admin/nodes", &body).await.expect(202);
     assert_eq!(operation["kind"], "node.enroll");
     assert_eq!(operation["resource"]["kind"], "node");
     let id = operation["resource"]["id"].as_str().expect("an id");
-    let done = admin
-        .finished(&operation, std::time::Duration::from_secs(180))
-        .await;
-    assert_eq!(done["state"], "failed", "{done}");
     let path = format!("/api/v1/admin/nodes/{id}");
-    assert_eq!(admin.get(&path).await.expect(200)["state"], "quarantined");
     let database = stack.database().await;
     let row: domain::id::NodeId = id.parse().expect("an id");
     sqlx::query("update nodes set host = '127.0.0.1' where id = $1")
@@ -116,6 +115,12 @@ async fn ssrf_05_an_address_edited_in_the_table_is_judged_again() {
         .execute(&database)
         .await
         .expect("a tampered row");
+    let done = admin
+        .finished(&operation, std::time::Duration::from_secs(180))
+        .await;
+    assert_eq!(done["state"], "failed", "{done}");
+    assert_eq!(done["error"]["code"], "probe_target_denied", "{done}");
+    assert_eq!(admin.get(&path).await.expect(200)["state"], "quarantined");
     admin
         .post(&format!("{path}:probe"), &Value::Null)
         .await
@@ -134,6 +139,16 @@ async fn ssrf_05_an_address_edited_in_the_table_is_judged_again() {
         .post(&format!("{path}:probe"), &Value::Null)
         .await
         .problem(409, "conflict");
+    for statement in [
+        "delete from probe_reports where node_id = $1",
+        "delete from nodes where id = $1",
+    ] {
+        sqlx::query(statement)
+            .bind(row.uuid())
+            .execute(&database)
+            .await
+            .expect("others count nodes");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,6 +156,7 @@ async fn unsound_nodes_are_refused() {
     let stack = stack().await;
     let (admin, name) = (stack.admin(), fresh_name());
     let invalid = "invalid_request";
+    let nowhere = nowhere(stack).await;
     for (member, value, status, code) in [
         ("name", json!("Über"), 422, invalid),
         ("name", json!(""), 422, invalid),
@@ -155,7 +171,7 @@ async fn unsound_nodes_are_refused() {
         ("expected_driver_version", json!("a;b"), 422, invalid),
         ("state", json!("available"), 422, invalid),
     ] {
-        let mut body = announced(stack, &name, "10.99.99.98").await;
+        let mut body = announced(stack, &name, &nowhere).await;
         body[member] = value;
         let answer = admin.post("/api/v1/admin/nodes", &body).await;
         answer.problem(status, code);
