@@ -22,6 +22,9 @@ const DATABASE_LOCAL_PAUSE: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// What a step on a node may take on top of its policy: its rows in the database.
 const NODE_MARGIN: Duration = Duration::from_secs(15);
+/// Pauses between two tries on a node: doubled from the first to the last.
+const NODE_PAUSE: Duration = Duration::from_millis(500);
+const NODE_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// The history's length at which a run continues as a new one.
 pub(crate) const HISTORY_EVENTS: u32 = 2_000;
@@ -49,8 +52,8 @@ pub(crate) fn database(summary: &str) -> LocalActivityOptions {
 }
 
 /// A step on a node that can be replaced: a fault of the node ends it at once, a node that does
-/// not answer is tried again for `patience_seconds`. A cancelled step is
-/// waited for, so that nothing goes on behind the undo's back.
+/// not answer is tried again for `patience_seconds`. A cancelled step is waited for, so that nothing
+/// goes on behind the undo's back.
 pub(crate) fn on_node(
     summary: &str,
     timeout_seconds: u32,
@@ -63,17 +66,14 @@ pub(crate) fn on_node(
         .heartbeat_timeout(HEARTBEAT)
         .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
         .cancellation_token(token)
-        .retry_policy(
-            RetryPolicy::builder()
-                .initial_interval(Duration::from_millis(500))
-                .maximum_interval(Duration::from_secs(10))
-                .non_retryable_error_types([
-                    failure::NODE_FAULT,
-                    failure::TARGET_DENIED,
-                    failure::STATE_CONFLICT,
-                ])
-                .build(),
-        )
+        .retry_policy(again_for(
+            patience_seconds,
+            &[
+                failure::NODE_FAULT,
+                failure::TARGET_DENIED,
+                failure::STATE_CONFLICT,
+            ],
+        ))
         .build()
 }
 
@@ -89,22 +89,53 @@ pub(crate) fn undo_on_node(
         .summary(summary)
         .heartbeat_timeout(HEARTBEAT)
         .cancellation_token(WorkflowCancellationToken::new())
-        .retry_policy(
-            RetryPolicy::builder()
-                .initial_interval(Duration::from_millis(500))
-                .maximum_interval(Duration::from_secs(30))
-                .non_retryable_error_types([failure::TARGET_DENIED, failure::STATE_CONFLICT])
-                .build(),
-        )
+        .retry_policy(again_for(
+            patience_seconds,
+            &[failure::TARGET_DENIED, failure::STATE_CONFLICT],
+        ))
         .build()
 }
 
-/// One try and, where there is time left, more of them.
+/// One try, and time for more of them.
 fn tries(timeout_seconds: u32, patience_seconds: u32) -> ActivityCloseTimeouts {
     let start_to_close = Duration::from_secs(timeout_seconds.into()) + NODE_MARGIN;
-    let schedule_to_close = Duration::from_secs(patience_seconds.into()).max(start_to_close);
     ActivityCloseTimeouts::ScheduleAndStartToClose {
-        schedule_to_close,
+        schedule_to_close: start_to_close + Duration::from_secs(patience_seconds.into()),
         start_to_close,
+    }
+}
+
+/// As many tries as have their pauses within the patience, one at least. Counted and not timed, so
+/// that a queue which nobody serves uses none of them up.
+fn again_for(patience_seconds: u32, for_good: &[&'static str]) -> RetryPolicy {
+    RetryPolicy::builder()
+        .initial_interval(NODE_PAUSE)
+        .maximum_interval(NODE_PAUSE_MAX)
+        .maximum_attempts(attempts(patience_seconds))
+        .non_retryable_error_types(for_good.iter().copied())
+        .build()
+}
+
+fn attempts(patience_seconds: u32) -> u32 {
+    let mut left = Duration::from_secs(patience_seconds.into());
+    let mut pause = NODE_PAUSE;
+    let mut attempts = 1;
+    while let Some(rest) = left.checked_sub(pause) {
+        left = rest;
+        pause = (pause * 2).min(NODE_PAUSE_MAX);
+        attempts += 1;
+    }
+    attempts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_counts_pauses() {
+        for (seconds, expected) in [(0, 1), (1, 2), (2, 3), (8, 5), (16, 6), (26, 7), (120, 16)] {
+            assert_eq!(attempts(seconds), expected, "{seconds} s");
+        }
     }
 }
