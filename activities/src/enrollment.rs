@@ -16,7 +16,7 @@ use domain::state::{NodeState, OperationState, StateMachine, StepState};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::allocation::{count, record_step};
+use crate::allocation::{count, name_run, record_step};
 use crate::audit;
 use crate::refusal::Refusal;
 
@@ -33,9 +33,10 @@ impl Enrollment {
     #[activity(definition = Begin)]
     pub async fn begin(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         input: NodeInput,
     ) -> Result<Option<NodeStep>, ActivityError> {
+        name_run(&self.pool, &ctx, input.node_id.uuid()).await?;
         Ok(begin(&self.pool, input.node_id).await?)
     }
 

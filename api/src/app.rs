@@ -21,7 +21,7 @@ use crate::dependency::Dependencies;
 /// Connections to Postgres that one API process opens at most.
 const POOL_CONNECTIONS: u32 = 32;
 /// How long a request waits for one of them.
-const POOL_WAIT: Duration = Duration::from_secs(3);
+const POOL_WAIT: Duration = Duration::from_secs(10);
 /// A connection that was idle for longer is asked whether it is still there.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// The longest statement of a request, in milliseconds.

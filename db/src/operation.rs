@@ -296,6 +296,20 @@ pub async fn latest(
     }
 }
 
+/// Notes which run carries out the open operations of a resource.
+pub async fn set_run(conn: &mut PgConnection, resource: Uuid, run_id: &str) -> Result<()> {
+    sqlx::query!(
+        "update operations set workflow_run_id = $2
+         where resource_id = $1 and state in ('pending', 'running')
+           and workflow_run_id is distinct from $2",
+        resource,
+        run_id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Notes the wish to cancel an open operation, once. `false`: it has ended.
 pub async fn request_cancel(conn: &mut PgConnection, id: OperationId) -> Result<bool> {
     let done = sqlx::query!(

@@ -39,9 +39,10 @@ impl Allocations {
     #[activity(definition = Load)]
     pub async fn load(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         id: AllocationId,
     ) -> Result<Option<AllocationView>, ActivityError> {
+        name_run(&self.pool, &ctx, id.uuid()).await?;
         Ok(view(&self.pool, id).await?)
     }
 
@@ -84,10 +85,12 @@ impl Allocations {
     #[activity(definition = BeginRelease)]
     pub async fn begin_release(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         id: AllocationId,
     ) -> Result<Releasing, ActivityError> {
-        Ok(release::begin(&self.pool, id).await?)
+        let releasing = release::begin(&self.pool, id).await?;
+        name_run(&self.pool, &ctx, id.uuid()).await?;
+        Ok(releasing)
     }
 
     #[activity(definition = FinishRelease)]
@@ -134,6 +137,18 @@ impl Allocations {
     ) -> Result<(), ActivityError> {
         Ok(order::reject(&self.pool, operation).await?)
     }
+}
+
+/// Names this run in the open operations of its allocation or node, so that people find it.
+pub(crate) async fn name_run(
+    pool: &PgPool,
+    ctx: &ActivityContext,
+    resource: uuid::Uuid,
+) -> Result<(), Refusal> {
+    if let Some(run_id) = &ctx.info().workflow_run_id {
+        db::operation::set_run(&mut *pool.acquire().await?, resource, run_id).await?;
+    }
+    Ok(())
 }
 
 async fn view(pool: &PgPool, id: AllocationId) -> Result<Option<AllocationView>, Refusal> {

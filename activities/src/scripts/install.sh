@@ -8,6 +8,8 @@ mkdir -p "$STATE" /etc/ssh/principals
 chmod 0755 /etc/ssh/principals
 
 if ! id -u "$ACCOUNT" > /dev/null 2>&1; then
+    # A group without its account is what a cut off try left.
+    if getent group "$ACCOUNT" > /dev/null 2>&1; then groupdel "$ACCOUNT" 9>&-; fi
     shell=/bin/sh
     [ -x /bin/bash ] && shell=/bin/bash
     useradd --create-home --home-dir "/home/$ACCOUNT" --shell "$shell" --user-group "$ACCOUNT" \
@@ -15,8 +17,12 @@ if ! id -u "$ACCOUNT" > /dev/null 2>&1; then
 fi
 uid=$(id -u "$ACCOUNT")
 echo "$uid" > "$STATE/uid.$ACCOUNT"
+# So is an account without its group, whose number would go to the next one.
+if ! getent group "$ACCOUNT" > /dev/null 2>&1; then
+    groupadd --gid "$(id -g "$ACCOUNT")" "$ACCOUNT" 9>&- || fault account_not_made
+fi
 # No password, and not locked either: sshd turns locked accounts away.
-usermod -p '*' "$ACCOUNT"
+[ "$(getent shadow "$ACCOUNT" | cut -d: -f2)" = '*' ] || usermod -p '*' "$ACCOUNT"
 if [ ! -d "/home/$ACCOUNT" ]; then
     cp -RP /etc/skel "/home/$ACCOUNT" || fault home_not_made
     chown -R -h "$ACCOUNT:" "/home/$ACCOUNT"

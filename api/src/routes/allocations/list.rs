@@ -35,7 +35,7 @@ impl Filter {
         let invalid = |detail: String| Problem::new(Code::InvalidQuery).detail(detail);
         let states = self.state.iter().flat_map(|text| text.split(','));
         let states = states
-            .map(|text| text.parse::<AllocationState>())
+            .map(str::parse::<AllocationState>)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| invalid("state names no state of an allocation".to_owned()))?;
         let selector = match &self.label {

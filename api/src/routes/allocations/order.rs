@@ -91,12 +91,11 @@ pub(super) async fn release(
     let resource = allocation.id.uuid();
     let last = db::operation::latest(&mut *conn, viewer, resource, ENDING).await?;
     if !allocation.state.is_live() {
-        let over = match last {
-            Some(last) => Some(last),
-            None => {
-                let create = &[OperationKind::AllocationCreate];
-                db::operation::latest(conn, viewer, resource, create).await?
-            }
+        let over = if let Some(last) = last {
+            Some(last)
+        } else {
+            let create = &[OperationKind::AllocationCreate];
+            db::operation::latest(conn, viewer, resource, create).await?
         };
         return Ok(over.map(Release::Over));
     }

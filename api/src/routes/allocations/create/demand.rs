@@ -45,6 +45,7 @@ pub(super) struct Request {
     /// Not supported yet.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
+    #[expect(clippy::struct_field_names, reason = "the contract's name")]
     scheduler_request: Option<serde_json::Value>,
 }
 
