@@ -99,7 +99,7 @@ policies! {
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,
         "Longest pause between two tries to deliver an event or intent that is refused.";
-    CERTIFICATE_TTL = "ssh.certificate_ttl_max_seconds", Seconds 60..=86_400, default 3_600,
+    CERTIFICATE_TTL = "ssh.certificate_ttl_max_seconds", Seconds 60..=3_600, default 3_600,
         "Longest life of a tenant's SSH certificate.";
 }
 

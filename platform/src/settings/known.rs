@@ -152,5 +152,7 @@ pub fn help() -> String {
         format!("  {:width$}  {}{need}\n", known.name, known.text)
     };
     let heading = "Settings (environment, or the TOML file that BERTH_CONFIG_FILE names):\n";
-    std::iter::once(heading.to_owned()).chain(shown().map(line)).collect()
+    std::iter::once(heading.to_owned())
+        .chain(shown().map(line))
+        .collect()
 }
