@@ -75,7 +75,7 @@ impl Api {
                 .expect("nobody else installs a provider");
         });
         let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .build()
             .expect("a client without special wishes");
         Self {
@@ -86,6 +86,7 @@ impl Api {
     }
 
     /// The same address with another key.
+    #[must_use]
     pub fn with_key(&self, key: Option<&str>) -> Self {
         Self {
             key: key.map(ToOwned::to_owned),
@@ -94,6 +95,7 @@ impl Api {
     }
 
     /// The same key at another address.
+    #[must_use]
     pub fn at(&self, base: &str) -> Self {
         Self {
             base: base.to_owned(),

@@ -11,7 +11,9 @@
 )]
 
 pub mod api;
+pub mod look;
 pub mod name_server;
+pub mod node;
 pub mod shell;
 pub mod stack;
 pub mod tenant;

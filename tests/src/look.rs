@@ -10,7 +10,7 @@ use crate::api::Answer;
 use crate::stack::{Stack, workspace};
 use crate::wait::eventually;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 impl Stack {
     async fn count(&self, sql: &'static str, allocation: Option<&str>) -> i64 {
@@ -107,7 +107,7 @@ impl Stack {
     /// Sets a policy value for the whole platform.
     pub async fn policy(&self, key: &str, value: &Value) {
         let path = format!("/api/v1/admin/policies/{key}");
-        let body = json!({"scope": {"kind": "platform"}, "value": value});
+        let body = json!({"scope": "platform", "value": value});
         let answer = self.admin().put(&path, &body).await;
         assert!(answer.status.is_success(), "{}", answer.text);
     }
@@ -170,7 +170,8 @@ impl Stack {
     pub async fn temporal(&self) -> temporalio_client::Client {
         use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
         let address = format!("http://{}", self.env("BERTH_TEMPORAL_ADDRESS"));
-        let options = ConnectionOptions::new(address.parse().expect("an address")).build();
+        let options =
+            ConnectionOptions::new(address.parse::<url::Url>().expect("an address")).build();
         let connection = Connection::connect(options)
             .await
             .expect("Temporal answers");

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::percentile;
 
 const ROUNDS: usize = 30;
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 pub(crate) async fn run(stack: &Stack, tenant: &Tenant) -> Vec<String> {
     let (mut totals, mut nodes, mut overheads) = (Vec::new(), Vec::new(), Vec::new());

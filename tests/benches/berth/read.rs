@@ -18,7 +18,7 @@ pub(crate) async fn run(stack: &Stack, tenant: &Tenant) -> Vec<String> {
     let operation = tenant.create_allocation(stack, 1).await.expect(202);
     tenant
         .api
-        .finished(&operation, Duration::from_secs(120))
+        .finished(&operation, Duration::from_mins(2))
         .await;
     let id = operation["resource"]["id"]
         .as_str()
@@ -49,10 +49,7 @@ pub(crate) async fn run(stack: &Stack, tenant: &Tenant) -> Vec<String> {
         .delete(&format!("/api/v1/allocations/{id}"))
         .await
         .expect(202);
-    tenant
-        .api
-        .finished(&release, Duration::from_secs(120))
-        .await;
+    tenant.api.finished(&release, Duration::from_mins(2)).await;
     vec![format!(
         "read: berth / bare axum + sqlx handler: {:.2}",
         ours / floor

@@ -116,7 +116,7 @@ async fn ssrf_05_an_address_edited_in_the_table_is_judged_again() {
         .await
         .expect("a tampered row");
     let done = admin
-        .finished(&operation, std::time::Duration::from_secs(180))
+        .finished(&operation, std::time::Duration::from_mins(3))
         .await;
     assert_eq!(done["state"], "failed", "{done}");
     assert_eq!(done["error"]["code"], "probe_target_denied", "{done}");

@@ -7,7 +7,7 @@ use tests::{Stack, Tenant, stack};
 
 use crate::idle::{hasty, waiting};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 fn id(operation: &Value) -> String {
     operation["resource"]["id"]
@@ -338,6 +338,10 @@ async fn waiting_for_an_operation_ends_with_it() {
         .problem(400, "invalid_query");
     let done = tenant.api.finished(&created, LIMIT).await;
     assert_ne!(done["state"], "pending");
+    assert!(
+        done["workflow"]["run_id"].is_string(),
+        "its workflow can be found: {done}"
+    );
     let asked = std::time::Instant::now();
     tenant
         .api

@@ -44,6 +44,7 @@ fn points_at(answer: &Answer, status: u16, code: &str, pointer: &str) {
     assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
 }
 
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 #[tokio::test(flavor = "multi_thread")]
 async fn unsound_allocations_are_refused_and_leave_nothing() {
     let stack = stack().await;

@@ -8,10 +8,13 @@ use tests::shell::ssh;
 use tests::stack::Turn;
 use tests::{Tenant, eventually, rough_stack};
 
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 fn id(operation: &Value) -> String {
-    operation["resource"]["id"].as_str().unwrap().to_owned()
+    operation["resource"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
 }
 
 async fn release(stack: &Turn, tenant: &Tenant, allocation: &str) {
@@ -86,6 +89,37 @@ async fn with_every_node_bad_it_fails_and_nothing_is_left() {
         .await;
     stack.heal().await;
     stack.assert_clean(&id(&operation)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_finds_a_fault_takes_the_node_out_of_service() {
+    let stack = rough_stack().await;
+    let nodes = stack.nodes().await;
+    let node = nodes.iter().find(|n| n["name"] == "node-2").unwrap()["id"]
+        .as_str()
+        .unwrap();
+    stack.fault("node-2", "gpu-missing", true);
+    let path = format!("/api/v1/admin/nodes/{node}");
+    stack
+        .admin()
+        .post(&format!("{path}:probe"), &json!({}))
+        .await
+        .expect(202);
+    let found = eventually("node-2 is quarantined", LIMIT, || async {
+        let node = stack.admin().get(&path).await.expect(200);
+        (node["state"] == "quarantined").then_some(node)
+    })
+    .await;
+    assert_eq!(found["state_reason"], "gpu_missing", "{found}");
+    let reports = stack
+        .admin()
+        .get(&format!("{path}/probe-reports"))
+        .await
+        .expect(200);
+    assert_eq!(reports["items"][0]["passed"], false, "{reports}");
+    stack
+        .record("node_quarantined", &format!("node/{node}"))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,13 +282,15 @@ async fn a_release_that_cannot_be_proved_stays_open_until_it_can() {
         .as_str()
         .unwrap()
         .to_owned();
-    stack.policy("release.retry_seconds", &json!(5)).await;
+    stack
+        .policy("allocation.release_retry_seconds", &json!(5))
+        .await;
     stack.control("stop", &name).await;
     let release = tenant.api.delete(&path).await.expect(202);
     let done = tenant.api.finished(&release, LIMIT).await;
     assert_eq!(done["state"], "failed", "{done}");
-    let stuck = tenant.allocation(&id(&operation)).await;
-    assert_eq!(stuck["state"], "release_failed");
+    let held = tenant.allocation(&id(&operation)).await;
+    assert_eq!(held["state"], "release_failed");
     // Billing has stopped, and nobody else gets these GPUs.
     let usage = tenant.api.get(&format!("{path}/usage")).await.expect(200);
     assert!(usage["items"][0]["ended_at"].is_string(), "{usage}");
@@ -271,7 +307,9 @@ async fn a_release_that_cannot_be_proved_stays_open_until_it_can() {
         tenant.allocation(&id(&operation)).await["state"],
         "released"
     );
-    stack.policy("release.retry_seconds", &json!(600)).await;
+    stack
+        .policy("allocation.release_retry_seconds", &json!(900))
+        .await;
     stack
         .record(
             "allocation_release_retried",

@@ -1,6 +1,7 @@
 //! One binary for every test that needs the real stack: one link step, one stack, tests in
 //! parallel, each in organizations of its own.
 
+mod access_scripts;
 mod admin_nodes;
 mod allocations;
 mod api_keys;
@@ -8,11 +9,16 @@ mod bad_input;
 mod capacity;
 mod cli;
 mod dial;
+mod faults;
 mod idempotency;
 mod identity;
 mod idle;
+mod node_login;
 mod parity;
+mod queue;
+mod replay;
 mod router;
 mod ssh_certificates;
+mod story;
 mod tenancy;
 mod tidy;

@@ -5,10 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::{Tenant, rough_stack};
 
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_mins(4);
 
 fn id(operation: &Value) -> String {
-    operation["resource"]["id"].as_str().unwrap().to_owned()
+    operation["resource"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

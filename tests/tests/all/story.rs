@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::shell::ssh;
 use tests::{Stack, Tenant, stack};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn listed(output: &std::process::Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -40,7 +40,7 @@ async fn active(stack: &Stack, tenant: &Tenant, gpus: u32) -> Value {
     let operation = answer.expect(202);
     let done = tenant.api.finished(&operation, 2 * MINUTE).await;
     assert_eq!(done["state"], "succeeded", "{done}");
-    let id = operation["resource"]["id"].as_str().unwrap();
+    let id = operation["resource"]["id"].as_str().expect("an id");
     tenant
         .api
         .get(&format!("/api/v1/allocations/{id}"))
@@ -100,9 +100,6 @@ async fn a_tenant_gets_gpus_uses_them_and_gives_them_back() {
     // A neighbour on the same machine notices nothing of what follows.
     let beside = active(stack, &neighbour, 1).await;
     let beside_node = &beside["nodes"][0];
-    let mut session = tokio::process::Command::new("ssh");
-    let _ = &mut session;
-
     let left_running = ssh(
         node,
         &tenant.keys.private,
@@ -147,5 +144,11 @@ async fn a_tenant_gets_gpus_uses_them_and_gives_them_back() {
     );
     let usage = tenant.api.get(&format!("{path}/usage")).await.expect(200);
     assert_eq!(usage["items"].as_array().unwrap().len(), 1, "{usage}");
-    let _ = json!(null);
+    stack
+        .record("allocation_released", &format!("allocation/{id}"))
+        .await;
+    let machine = node["id"].as_str().unwrap();
+    stack
+        .record("node_available", &format!("node/{machine}"))
+        .await;
 }
