@@ -11,7 +11,7 @@ use crate::app::App;
 
 const NOWHERE: &str = "127.0.0.1:1";
 
-fn settings() -> Settings {
+fn settings(keyring: &std::path::Path) -> Settings {
     Settings {
         database_url: format!("postgres://nobody@{NOWHERE}/none").into(),
         database_worker_url: None,
@@ -26,7 +26,7 @@ fn settings() -> Settings {
         worker_metrics_listen: None,
         node_probe_allowed_cidrs: Vec::new(),
         internal_jwks_refresh_token: None,
-        keyring_dir: std::path::PathBuf::new(),
+        keyring_dir: keyring.join("keyring"),
         public_url: None,
         oidc: None,
         log_format: LogFormat::Text,
@@ -45,8 +45,9 @@ fn me(key: &str) -> Request<Body> {
 #[tokio::test]
 async fn ak_02_ten_thousand_wrong_checksums_cost_no_query() {
     let telemetry = platform::telemetry::init("test");
+    let keyring = tempfile::tempdir().expect("a folder");
     let app = App::new(
-        settings(),
+        settings(keyring.path()),
         telemetry,
         CancellationToken::new(),
         String::new(),

@@ -116,6 +116,10 @@ fn secrets_are_shown_once_where_credentials_are_issued() {
     let once = offenders(|e| matches!(e.guard.idempotency, Idempotency::ShownOnce(_)));
     assert_eq!(
         once,
-        ["POST /api/v1/api-keys", "POST /api/v1/api-keys/{id}:rotate"]
+        [
+            "POST /api/v1/allocations/{id}/ssh-certificates",
+            "POST /api/v1/api-keys",
+            "POST /api/v1/api-keys/{id}:rotate"
+        ]
     );
 }
