@@ -1,6 +1,7 @@
 //! One line for each step, redrawn as it moves on.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -26,12 +27,13 @@ impl Bars {
         }
     }
 
-    /// Says once what is watched, above the lines that move: whole, however narrow the terminal.
+    /// Says once what is watched. Before the first moving line is drawn these are lines like any
+    /// other, so a terminal may break them where it likes.
     fn begin(&mut self, operation: &Operation) {
         self.begun = true;
         for line in opening(operation) {
             // A terminal that went away stops no work.
-            drop(self.all.println(line));
+            drop(writeln!(std::io::stderr(), "{line}"));
         }
     }
 
