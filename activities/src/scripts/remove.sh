@@ -9,7 +9,7 @@ uid=$(account_uid)
 if id -u "$ACCOUNT" > /dev/null 2>&1; then
     echo "$uid" > "$STATE/uid.$ACCOUNT"
     # An expired account is let in by no key, whatever its home holds.
-    usermod --expiredate 1 "$ACCOUNT"
+    usermod --expiredate 1 "$ACCOUNT" >/dev/null
 fi
 if [ -n "$uid" ]; then
     if command -v loginctl > /dev/null 2>&1 && [ -d /run/systemd/system ]; then
