@@ -3,10 +3,15 @@
 //! host's loopback.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use backon::{ConstantBuilder, Retryable as _};
 use ipnet::Ipv4Net;
 use tokio::process::Command;
+
+const DELETE_TRIES: usize = 20;
+const DELETE_PAUSE: Duration = Duration::from_millis(50);
 
 /// One node's end and the host's end of their link.
 #[derive(Debug, Clone)]
@@ -65,12 +70,25 @@ impl Link {
     /// Takes both away. The link goes first: a namespace's own clean-up happens some time later,
     /// and until then the address would stay taken.
     pub(super) async fn down(&self) {
-        let link = ip(&format!("link del {}", self.interface)).await;
-        let namespace = ip(&format!("netns del {}", self.namespace)).await;
-        for error in [link, namespace].into_iter().filter_map(Result::err) {
+        if let Err(error) = ip(&format!("link del {}", self.interface)).await {
             tracing::debug!("{error:#}");
         }
+        // The kernel may still be taking the last process out of it.
+        let namespace = (|| ip_del(&self.namespace))
+            .retry(
+                ConstantBuilder::default()
+                    .with_delay(DELETE_PAUSE)
+                    .with_max_times(DELETE_TRIES),
+            )
+            .await;
+        if let Err(error) = namespace {
+            tracing::warn!("{error:#}");
+        }
     }
+}
+
+async fn ip_del(namespace: &str) -> anyhow::Result<()> {
+    ip(&format!("netns del {namespace}")).await
 }
 
 /// Ends what an earlier host with this prefix left behind because it was killed.
