@@ -10,7 +10,7 @@ use tests::{Stack, Tenant, eventually, stack};
 
 use crate::idle;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The bodies and headers on the stream whose `subject` is this resource, by sequence.
 async fn on_the_stream(stack: &Stack, subject: &str) -> Vec<(String, Value)> {
