@@ -9,8 +9,8 @@ with clock as (
          (select (millis || '7' || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid from clock) as intent,
          (select (millis || '7' || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid from clock) as audit
 ), allocation as (
-  insert into allocations (id, org_id, project_id, created_by, name, sku, gpu_count, queue_timeout_seconds, lease_seconds, event_seq)
-  select allocation, :org::uuid, :project::uuid, :user::uuid, 'bench', :sku::text, 1, 0, 3600, 1 from made
+  insert into allocations (id, org_id, project_id, created_by, name, sku, gpu_count, queue_timeout_seconds, lease_seconds)
+  select allocation, :org::uuid, :project::uuid, :user::uuid, 'bench', :sku::text, 1, 0, 3600 from made
 ), keys as (
   insert into allocation_ssh_keys (allocation_id, ssh_key_id, org_id)
   select allocation, :sshkey::uuid, :org::uuid from made
@@ -21,6 +21,8 @@ with clock as (
   insert into operation_steps (operation_id, org_id, position, name)
   select operation, :org::uuid, ordinality, step from made,
     unnest(array['admit', 'reserve', 'preflight', 'install_access', 'accept', 'activate']) with ordinality as s (step, ordinality)
+), sequence as (
+  insert into event_sequences (aggregate_id, org_id, seq) select allocation, :org::uuid, 1 from made
 ), event as (
   insert into outbox_events (id, created_at, org_id, type, aggregate_kind, aggregate_id, seq, data, published_at)
   select event, uuid_v7_at(event), :org::uuid, 'berth.provisioning.allocation.requested', 'allocation', allocation, 1, '{}', clock_timestamp() from made
