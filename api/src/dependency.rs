@@ -1,8 +1,10 @@
 //! The servers that the API leans on, and whether each of them answers. None is needed to start.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use platform::bus::Bus;
 use platform::settings::Settings;
 use temporalio_client::Client;
 use temporalio_client::tonic::Request;
@@ -21,7 +23,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 pub struct Dependencies {
     temporal: watch::Receiver<Option<Client>>,
     redis: platform::health::Redis,
-    nats: platform::health::Nats,
+    /// Word to and from the other replicas.
+    pub bus: Arc<Bus>,
 }
 
 impl Dependencies {
@@ -39,7 +42,7 @@ impl Dependencies {
         Ok(Self {
             temporal,
             redis: platform::health::Redis::new(&settings.redis_url)?,
-            nats: platform::health::Nats::new(&settings.nats_url),
+            bus: Arc::new(Bus::new(&settings.nats_url, "api")),
         })
     }
 
@@ -66,7 +69,7 @@ async fn connect_temporal(settings: Settings, send: watch::Sender<Option<Client>
 pub(crate) async fn check(app: &App) -> Vec<(&'static str, Result<(), String>)> {
     let dependencies = &app.dependencies;
     let asked: [(&'static str, BoxFuture<'_, anyhow::Result<()>>); 4] = [
-        ("nats", Box::pin(dependencies.nats.check())),
+        ("nats", Box::pin(dependencies.bus.check())),
         (
             "postgres",
             Box::pin(async {

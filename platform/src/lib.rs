@@ -1,5 +1,6 @@
 //! Everything outside the process except Postgres, one module each.
 
+pub mod bus;
 pub mod dial;
 pub mod health;
 pub mod kms;

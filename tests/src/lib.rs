@@ -14,12 +14,14 @@ pub mod api;
 pub mod look;
 pub mod name_server;
 pub mod node;
+pub mod replica;
 pub mod shell;
 pub mod stack;
 pub mod tenant;
 pub mod wait;
 
 pub use api::{Answer, Api};
+pub use replica::Replica;
 pub use stack::{Stack, rough_stack, stack};
 pub use tenant::Tenant;
 pub use wait::eventually;

@@ -23,7 +23,7 @@ const FAULTS: &[&str] = &[
     "disk-full",
     "drop-connection",
 ];
-const START_LIMIT: Duration = Duration::from_mins(3);
+pub(crate) const START_LIMIT: Duration = Duration::from_mins(3);
 
 /// A running stack and how to reach it.
 #[derive(Debug)]

@@ -1,0 +1,73 @@
+//! Further replicas of the API: the same environment as the stack's own, another address.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use crate::api::Api;
+use crate::stack::{Stack, berth_exe};
+use crate::wait::eventually;
+
+/// A `berth api` beside the stack's; ends with its value.
+#[derive(Debug)]
+pub struct Replica {
+    pub base: String,
+    child: Child,
+}
+
+impl Replica {
+    /// Starts one and waits until it serves; `changes` are settings that differ from the stack's.
+    pub async fn start(stack: &Stack, changes: &[(&str, &str)]) -> Self {
+        let address = free_address();
+        let child = Command::new(berth_exe())
+            .arg("api")
+            .env_clear()
+            .envs(environment(stack))
+            .env("BERTH_API_LISTEN", &address)
+            .envs(changes.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("berth api starts");
+        let replica = Self {
+            base: format!("http://{address}"),
+            child,
+        };
+        let anybody = replica.api(None);
+        eventually("the replica serves", crate::stack::START_LIMIT, || async {
+            let request = anybody.request(reqwest::Method::GET, "/livez");
+            let answer = anybody.try_send(request).await;
+            answer.is_ok_and(|a| a.status.is_success()).then_some(())
+        })
+        .await;
+        replica
+    }
+
+    pub fn api(&self, key: Option<&str>) -> Api {
+        Api::new(&self.base, key)
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("it was alive");
+    }
+}
+
+/// What the stack's own API was started with.
+fn environment(stack: &Stack) -> BTreeMap<String, String> {
+    let pid = stack.pid("api").expect("the stack runs an API");
+    let text = std::fs::read_to_string(format!("/proc/{pid}/environ")).expect("our own child");
+    text.split('\0')
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has ports");
+    let address = listener.local_addr().expect("it is bound");
+    address.to_string()
+}
