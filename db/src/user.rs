@@ -57,17 +57,23 @@ pub async fn get(conn: &mut PgConnection, id: UserId) -> Result<Option<User>> {
     Ok(row.map(Into::into))
 }
 
-/// Finds a person by his address, whatever its case.
-pub async fn get_by_email(conn: &mut PgConnection, email: &str) -> Result<Option<User>> {
-    let row = sqlx::query_as!(
-        Row,
-        "select id, email, display_name, platform_role, version, created_at, updated_at
-         from users where lower(email) = lower($1)",
+/// The person of this address, whatever its case, whether the transaction sees him or not; made
+/// under `fresh_id` if there is none.
+pub async fn find_or_insert(
+    conn: &mut PgConnection,
+    fresh_id: UserId,
+    email: &str,
+    display_name: &str,
+) -> Result<UserId> {
+    let id = sqlx::query_scalar!(
+        r#"select find_or_insert_user($1, $2, $3) as "id!""#,
+        fresh_id.uuid(),
         email,
+        display_name,
     )
-    .fetch_optional(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(row.map(Into::into))
+    Ok(id.into())
 }
 
 struct Row {

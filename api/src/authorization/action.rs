@@ -45,6 +45,13 @@ pub const PROJECT_CREATE: Action = Action::new("project.create", Needs::Role(Rol
 pub const PROJECT_UPDATE: Action = Action::new("project.update", Needs::Role(Role::Admin));
 pub const PROJECT_DELETE: Action = Action::new("project.delete", Needs::Role(Role::Admin));
 
+pub const ORGANIZATION_MEMBER_ADD: Action =
+    Action::new("organization_member.add", Needs::Role(Role::Admin));
+pub const ORGANIZATION_MEMBER_UPDATE: Action =
+    Action::new("organization_member.update", Needs::Role(Role::Admin));
+pub const ORGANIZATION_MEMBER_REMOVE: Action =
+    Action::new("organization_member.remove", Needs::Role(Role::Admin));
+
 pub const MEMBER_ADD: Action = Action::new("project_member.add", Needs::Role(Role::Admin));
 pub const MEMBER_UPDATE: Action = Action::new("project_member.update", Needs::Role(Role::Admin));
 pub const MEMBER_REMOVE: Action = Action::new("project_member.remove", Needs::Role(Role::Admin));

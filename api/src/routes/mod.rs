@@ -7,6 +7,7 @@ pub(crate) mod catalog;
 pub(crate) mod internal;
 pub(crate) mod me;
 pub(crate) mod operations;
+pub(crate) mod organization_members;
 pub(crate) mod organizations;
 pub(crate) mod platform;
 pub(crate) mod project_members;
@@ -25,6 +26,7 @@ pub fn registry() -> Vec<Endpoint> {
         internal::endpoints(),
         me::endpoints(),
         operations::endpoints(),
+        organization_members::endpoints(),
         organizations::endpoints(),
         platform::endpoints(),
         project_members::endpoints(),

@@ -59,6 +59,9 @@ fn body(endpoint: &Endpoint, tenant: &Tenant) -> Value {
         ("POST", path) if path.ends_with("/ssh-certificates") => {
             json!({"public_key": tenant.keys.public})
         }
+        ("POST", "/api/v1/organizations/{id}/members") => {
+            json!({"email": "new@example.test", "display_name": "New", "role": "member"})
+        }
         ("POST", path) if path.ends_with("/members") => {
             json!({"user_id": tenant.user_id, "role": "member"})
         }

@@ -1,6 +1,5 @@
 //! `POST /organizations`
 
-use domain::id::UserId;
 use domain::name::{Email, Name, Slug};
 use domain::role::Role;
 use serde::Deserialize;
@@ -94,20 +93,10 @@ async fn handler(
         request.slug.as_str(),
     );
     let organization = db::organization::insert(mutation.conn(), id, name, slug).await?;
-    let owner = owner(mutation.conn(), &request.owner).await?;
+    let owner = &request.owner;
+    let (email, name) = (owner.email.as_str(), owner.display_name.as_str());
+    let conn = mutation.conn();
+    let owner = db::user::find_or_insert(conn, db::id::fresh(), email, name).await?;
     db::membership::insert(mutation.conn(), id, owner, Role::Owner).await?;
     Ok(mutation.created(Organization::from(organization)).await?)
-}
-
-async fn owner(conn: &mut db::PgConnection, owner: &Owner) -> db::Result<UserId> {
-    if let Some(known) = db::user::get_by_email(conn, owner.email.as_str()).await? {
-        return Ok(known.id);
-    }
-    let new = db::user::NewUser {
-        id: db::id::fresh(),
-        email: owner.email.as_str(),
-        display_name: owner.display_name.as_str(),
-        platform_operator: false,
-    };
-    Ok(db::user::insert(conn, new).await?.id)
 }
