@@ -91,8 +91,9 @@ where
             .start_workflow(self.workflow, self.input, options)
             .await
         {
+            Ok(_) => Ok(()),
             // Running or long done: the start was delivered before.
-            Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
+            Err(error) if has_run(&error) => Ok(()),
             Err(error) => Err(start_error(error)),
         }
     }
@@ -117,7 +118,7 @@ where
             .await
         {
             Ok(_) => Ok(()),
-            Err(WorkflowStartError::AlreadyStarted { .. }) => Err(IntentError::Closed),
+            Err(error) if has_run(&error) => Err(IntentError::Closed),
             Err(error) => Err(start_error(error)),
         }
     }
@@ -142,6 +143,15 @@ where
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
             .search_attributes(SearchAttributes::new(updates))
             .build()
+    }
+}
+
+/// The id was used before; a signal with start says so by its status alone.
+fn has_run(error: &WorkflowStartError) -> bool {
+    match error {
+        WorkflowStartError::AlreadyStarted { .. } => true,
+        WorkflowStartError::Rpc(status) => status.code() == Code::AlreadyExists,
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Further replicas of the API: the same environment as the stack's own, another address.
+//! Further replicas of a role: the same environment as the stack's own, another address.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::stack::{Stack, berth_exe};
 use crate::wait::eventually;
 
-/// A `berth api` beside the stack's; ends with its value.
+/// A role beside the stack's own; ends with its value.
 #[derive(Debug)]
 pub struct Replica {
     pub base: String,
@@ -17,28 +17,50 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Starts one and waits until it serves; `changes` are settings that differ from the stack's.
+    /// A further `berth api` that serves; `changes` are settings that differ from the stack's.
     pub async fn start(stack: &Stack, changes: &[(&str, &str)]) -> Self {
+        Self::of(stack, "api", "BERTH_API_LISTEN", "/livez", changes).await
+    }
+
+    /// A further `berth relay`.
+    pub async fn relay(stack: &Stack) -> Self {
+        Self::of(
+            stack,
+            "relay",
+            "BERTH_WORKER_METRICS_LISTEN",
+            "/metrics",
+            &[],
+        )
+        .await
+    }
+
+    async fn of(
+        stack: &Stack,
+        role: &str,
+        listen: &str,
+        sign_of_life: &str,
+        changes: &[(&str, &str)],
+    ) -> Self {
         let address = free_address();
         let child = Command::new(berth_exe())
-            .arg("api")
+            .arg(role)
             .env_clear()
-            .envs(environment(stack))
-            .env("BERTH_API_LISTEN", &address)
+            .envs(environment(stack, role))
+            .env(listen, &address)
             .envs(changes.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .spawn()
-            .expect("berth api starts");
+            .expect("the role starts");
         let replica = Self {
             base: format!("http://{address}"),
             child,
         };
         let anybody = replica.api(None);
         eventually("the replica serves", crate::stack::START_LIMIT, || async {
-            let request = anybody.request(reqwest::Method::GET, "/livez");
+            let request = anybody.request(reqwest::Method::GET, sign_of_life);
             let answer = anybody.try_send(request).await;
             answer.is_ok_and(|a| a.status.is_success()).then_some(())
         })
@@ -56,9 +78,9 @@ impl Replica {
     }
 }
 
-/// What the stack's own API was started with.
-fn environment(stack: &Stack) -> BTreeMap<String, String> {
-    let pid = stack.pid("api").expect("the stack runs an API");
+/// What the stack's own process of that role was started with.
+fn environment(stack: &Stack, role: &str) -> BTreeMap<String, String> {
+    let pid = stack.pid(role).expect("the stack runs one");
     let text = std::fs::read_to_string(format!("/proc/{pid}/environ")).expect("our own child");
     text.split('\0')
         .filter_map(|line| line.split_once('='))
