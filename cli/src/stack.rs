@@ -49,7 +49,7 @@ pub(crate) struct UpArgs {
     /// Where to keep data [default: .berth/data, as root a folder below /var/lib/berth]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// How many simulated GPU nodes to run
+    /// How many simulated GPU nodes to run, at least: those that the data know start too
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=60))]
     nodes: u32,
     /// Do not create a sample allocation

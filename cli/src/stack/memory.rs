@@ -19,6 +19,10 @@ pub(super) struct Memory {
     pub(super) node_network: Ipv4Net,
     pub(super) passwords: Passwords,
     pub(super) seed: Seed,
+    /// Simulated nodes that this stack ever had. Berth knows them all, so all of them start:
+    /// one that stayed away would look like a machine that is down.
+    #[serde(default)]
+    pub(super) nodes: u32,
 }
 
 /// Everything of a stack that listens.
@@ -93,6 +97,7 @@ impl Memory {
                 berth_admin: secret(),
             },
             seed: Seed::draw()?,
+            nodes: 0,
         })
     }
 

@@ -58,11 +58,20 @@ pub(super) async fn run(args: &UpArgs) -> Result<(), Failure> {
 
 /// Everything that can refuse, before anything is started.
 async fn prepare(layout: &Layout, args: &UpArgs) -> anyhow::Result<Context> {
-    privilege::check(args.nodes).await?;
     let tools = Tools::find(&layout.dir("postgres"), args.dev_dir.as_deref())?;
     leftovers::clear(layout).await?;
+    let mut memory = Memory::open(&layout.memory_file())?;
+    if memory.nodes > args.nodes {
+        say(format_args!(
+            "berth: this stack has {} nodes, and all of them start (make clean-data forgets them)",
+            memory.nodes
+        ));
+    }
+    memory.nodes = memory.nodes.max(args.nodes);
+    privilege::check(memory.nodes).await?;
+    memory.save()?;
     Ok(Context {
-        memory: Memory::open(&layout.memory_file())?,
+        memory,
         layout: layout.clone(),
         tools,
         unsafe_fast: args.unsafe_fast,
@@ -74,7 +83,7 @@ async fn prepare(layout: &Layout, args: &UpArgs) -> anyhow::Result<Context> {
 async fn live(supervisor: &mut Supervisor, args: &UpArgs) -> anyhow::Result<()> {
     let ctx = supervisor.context().clone();
     let mut asked = control::listen(&ctx.layout)?;
-    let nodes: Vec<Member> = (1..=args.nodes).map(Member::Node).collect();
+    let nodes: Vec<Member> = (1..=ctx.memory.nodes).map(Member::Node).collect();
     start(supervisor, &ctx, &nodes).await?;
     let addresses = nodes
         .iter()
@@ -86,7 +95,7 @@ async fn live(supervisor: &mut Supervisor, args: &UpArgs) -> anyhow::Result<()> 
         enroll::run(&ctx, &addresses).await?;
         let env_file = env_file::write(&ctx)?;
         greet(&ctx, &env_file);
-        if !args.no_sample && args.nodes > 0 {
+        if !args.no_sample && ctx.memory.nodes > 0 {
             sample::run(&ctx).await?;
         }
         if args.detached {
