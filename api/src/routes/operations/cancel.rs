@@ -2,13 +2,12 @@
 
 use contract::workflow_id;
 use db::intent::{IntentKind, NewIntent};
-use db::operation::Viewer;
 use domain::id::{AllocationId, OperationId};
 use domain::operation::OperationKind;
 use domain::reason::ReleaseReason;
 use utoipa_axum::routes;
 
-use super::OperationView;
+use super::{OperationView, viewer};
 use crate::authorization::{On, action};
 use crate::delivery;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
@@ -21,7 +20,7 @@ pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(
         routes!(handler),
         Guard {
-            authentication: Authentication::Principal,
+            authentication: Authentication::PrincipalOrOperator,
             rate: RateClass::Write,
             idempotency: Idempotency::of::<OperationView>(),
             action: Some(&action::OPERATION_CANCEL),
@@ -32,19 +31,23 @@ pub(super) fn endpoint() -> Endpoint {
 /// Cancel an operation
 ///
 /// A wish: what was done so far is taken back, and the operation may still come to its end first.
-/// Cancelling the creation of an allocation releases it. A release cannot be cancelled.
+/// Cancelling the creation of an allocation releases it. A release cannot be cancelled, nor can
+/// the check of a node.
 #[utoipa::path(post, path = "/api/v1/operations/{id}:cancel", params(("id" = String, Path)),
     responses((status = 202, description = "The wish is noted", body = OperationView)))]
 async fn handler(
     mut mutation: Mutation,
     Path(id): Path<OperationId>,
 ) -> Result<Committed<OperationView>, Problem> {
-    let org = mutation.principal()?.org_id;
-    let viewer = Viewer::Organization(org);
+    let principal = mutation.principal()?;
+    let (org, viewer) = (principal.org_id, viewer(principal));
     let missing = || Problem::not_found(OperationView::KIND);
     let operation = db::operation::get(mutation.conn(), viewer, id)
         .await?
         .ok_or_else(missing)?;
+    if operation.org_id.is_none() {
+        return Err(Problem::new(Code::Conflict).detail("the check of a node cannot be cancelled"));
+    }
     let allocation_id = AllocationId::from_uuid(operation.resource_id);
     // The allocation first, then its operation: the order in which its workflow holds them.
     let allocation = db::allocation::lock(mutation.conn(), org, allocation_id).await?;
