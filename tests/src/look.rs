@@ -190,15 +190,20 @@ impl Stack {
             .expect("it was running");
     }
 
-    /// Replays a workflow's history on today's code; with `BERTH_RECORD_HISTORIES=1` also keeps it
-    /// under `tests/histories/`.
+    /// With `BERTH_RECORD_HISTORIES=1` keeps the history of a workflow's latest run under
+    /// `tests/histories/`, where the replay test finds it.
+    pub async fn record(&self, name: &str, workflow_id: &str) {
+        self.record_run(name, workflow_id, None).await;
+    }
+
+    /// The same for a run that has a successor.
     #[expect(
         clippy::disallowed_methods,
         reason = "the harness has no settings file"
     )]
-    pub async fn record(&self, name: &str, workflow_id: &str) {
+    pub async fn record_run(&self, name: &str, workflow_id: &str, run_id: Option<&str>) {
         let client = self.temporal().await;
-        let history = worker::history::fetch(&client, workflow_id)
+        let history = worker::history::fetch(&client, workflow_id, run_id)
             .await
             .expect("a workflow has a history");
         if std::env::var("BERTH_RECORD_HISTORIES").is_ok() {

@@ -4,11 +4,18 @@ use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::{Allocation, NodeEnrollment};
 
-/// The history of a workflow's latest run, in the SDK's own JSON, which is the only form that
-/// [`replayer`] reads.
-pub async fn fetch(client: &Client, workflow_id: &str) -> anyhow::Result<String> {
-    let history = client
-        .get_workflow_handle::<UntypedWorkflow>(workflow_id)
+/// The history of a workflow's run (`None`: the latest), in the SDK's own JSON, which is the only
+/// form that [`replayer`] reads.
+pub async fn fetch(
+    client: &Client,
+    workflow_id: &str,
+    run_id: Option<&str>,
+) -> anyhow::Result<String> {
+    let latest = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
+    let mut run = latest.info().clone();
+    run.run_id = run_id.map(ToOwned::to_owned);
+    let history = run
+        .bind_untyped(client.clone())
         .fetch_history(WorkflowFetchHistoryOptions::default());
     Ok(String::from_utf8(history.to_json().await?)?)
 }

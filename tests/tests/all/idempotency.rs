@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Api, Stack, Tenant, stack};
+use tests::{Api, Replica, Stack, Tenant, stack};
 
 const PROJECTS: &str = "/api/v1/projects";
 
@@ -151,6 +151,65 @@ async fn idm_04_a_hundred_twins_make_one_change() {
         "one project, made by one of the calls"
     );
     assert_eq!(count(stack, &name).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idm_04_twins_on_three_replicas_make_one_change() {
+    let stack = stack().await;
+    let (api, key, name) = (Tenant::new(stack).await.api, fresh("k"), fresh("p"));
+    let others = [
+        Replica::start(stack, &[]).await,
+        Replica::start(stack, &[]).await,
+    ];
+    let doors = [
+        api.clone(),
+        api.at(&others[0].base),
+        api.at(&others[1].base),
+    ];
+    let calls = (0..150).map(|number| create(&doors[number % 3], Some(&key), &name));
+    let mut ids = std::collections::BTreeSet::new();
+    let mut first_hand = 0;
+    for answer in join_all(calls).await {
+        if answer.status == 409 {
+            answer.problem(409, "idempotency_in_progress");
+            continue;
+        }
+        ids.insert(id(&answer.expect(201)));
+        first_hand += usize::from(answer.header("idempotency-replayed").is_empty());
+    }
+    assert_eq!((ids.len(), first_hand), (1, 1));
+    assert_eq!(count(stack, &name).await, 1);
+}
+
+/// The process dies somewhere between the request and the answer, each time at another instant.
+#[tokio::test(flavor = "multi_thread")]
+async fn idm_05_a_killed_api_leaves_one_change_or_none() {
+    let stack = stack().await;
+    let api = Tenant::new(stack).await.api;
+    for round in 0..6_u64 {
+        let (key, name) = (fresh("k"), fresh("p"));
+        let replica = Replica::start(stack, &[]).await;
+        let doomed = api.at(&replica.base);
+        let call = async {
+            let request = doomed
+                .request(Method::POST, PROJECTS)
+                .header("idempotency-key", &key)
+                .json(&json!({ "name": name }));
+            doomed.try_send(request).await.ok()
+        };
+        let kill = async {
+            tokio::time::sleep(Duration::from_millis(3 * round)).await;
+            replica.kill().await;
+        };
+        let (answer, ()) = tokio::join!(call, kill);
+        let retried = create(&api, Some(&key), &name).await;
+        let project = id(&retried.expect(201));
+        assert_eq!(count(stack, &name).await, 1, "round {round}");
+        if let Some(answer) = answer {
+            assert_eq!(id(&answer.expect(201)), project, "round {round}");
+            assert_eq!(retried.header("idempotency-replayed"), "true");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use temporalio_client::WorkflowHistory;
 /// Each branch of each workflow, by the story that walks it.
 const BRANCHES: &[&str] = &[
     "allocation_cancelled_in_ui",
+    "allocation_continued",
     "allocation_deleted_early",
     "allocation_extended",
     "allocation_lease_ended",
