@@ -40,6 +40,7 @@ pub mod probe_report;
 pub mod project;
 pub mod project_member;
 pub mod scope;
+pub mod sealed;
 pub mod ssh_key;
 pub mod stats;
 pub mod user;

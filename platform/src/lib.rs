@@ -5,6 +5,7 @@ pub mod dial;
 pub mod health;
 pub mod kms;
 pub mod nats;
+pub mod sealing;
 pub mod settings;
 pub mod ssh;
 pub mod telemetry;

@@ -60,15 +60,25 @@ fn no_column_could_hold_a_private_key() {
     assert!(!could_hold_a_secret("secret_sha256") && !could_hold_a_secret("ssh_private_key_enc"));
 }
 
-/// Sealed columns hold the canonical JSON value and nothing else.
+/// ENV-07: sealed columns have the type that refuses all but an envelope, and their place is known.
 #[test]
-fn sealed_columns_are_json() {
-    let problems: Vec<String> = columns()
+fn env_07_sealed_columns_are_envelopes() {
+    let known = |table: &str, name: &str| domain::envelope::column::ALL.contains(&(table, name));
+    let sealed: Vec<_> = columns()
         .into_iter()
-        .filter(|(_, kind, name)| name.ends_with("_enc") && kind != "jsonb")
+        .filter(|(_, kind, name)| name.ends_with("_enc") || kind == "envelope")
+        .collect();
+    let problems: Vec<String> = sealed
+        .iter()
+        .filter(|(table, kind, name)| {
+            kind != "envelope" || !name.ends_with("_enc") || !known(table, name)
+        })
         .map(|(table, kind, name)| format!("{table}.{name} {kind}"))
         .collect();
-    none(&problems, "an _enc column of another type than jsonb:");
+    none(
+        &problems,
+        "a sealed column ends in _enc, is of type envelope and has its line in domain::envelope::column:",
+    );
 }
 
 #[test]
