@@ -15,6 +15,7 @@ pub mod look;
 pub mod name_server;
 pub mod node;
 pub mod replica;
+pub mod scan;
 pub mod shell;
 pub mod stack;
 pub mod tenant;

@@ -21,6 +21,7 @@ mod parity;
 mod queue;
 mod replay;
 mod router;
+mod secret_scan;
 mod ssh_certificates;
 mod story;
 mod tenancy;
