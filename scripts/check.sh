@@ -19,6 +19,9 @@ part 'event schemas'
 scripts/ci/outbox_payload_guard.sh
 part 'containers (the file; nothing is started)'
 .dev/venv/bin/docker-compose --env-file docker-compose.env.example -f docker-compose.temporal.yml config -q
+part 'alert rules, each with a firing and a quiet case'
+promtool check rules ops/prometheus/rules/*.yml >&2
+promtool test rules ops/prometheus/tests/*.yml >&2
 part 'guards: rooms, documents, watchlist'
 SQLX_OFFLINE=true cargo test -q --workspace --locked --test all -- tidy::
 if command -v cargo-deny >/dev/null; then

@@ -22,6 +22,7 @@ missing_packages() {
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
   has psql || echo postgresql-client
   has redis-server || echo redis-server
+  has promtool || echo prometheus
   has sshd || echo openssh-server
   has ssh-keygen || echo openssh-client
   has ip || echo iproute2
@@ -58,6 +59,7 @@ install_packages() {
       case $package in
         postgresql) unit=postgresql ;;
         redis-server) unit=redis-server ;;
+        prometheus) unit=prometheus ;;
         openssh-server) unit=ssh ;;
         *) continue ;;
       esac

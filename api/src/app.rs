@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::dependency::Dependencies;
+use crate::limit::Limits;
 
 /// Connections to Postgres that one API process opens at most.
 const POOL_CONNECTIONS: u32 = 32;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub settings: Settings,
     pub telemetry: Telemetry,
     pub dependencies: Dependencies,
+    /// How often who may call.
+    pub limits: Limits,
     /// Judges where nodes are said to be.
     pub dialer: Dialer,
     /// Signs tenants' certificates.
@@ -78,6 +81,7 @@ impl App {
                     .options([("statement_timeout", STATEMENT_LIMIT_MILLIS)]),
             );
         let dependencies = Dependencies::connect(&settings, &shutdown)?;
+        let limits = Limits::new(&settings)?;
         let dialer = Dialer::new(settings.node_probe_allowed_cidrs.clone())?;
         let authority = Authority::open(&Keyring::open_or_create(&settings.keyring_dir)?)?;
         let tasks = TaskTracker::new();
@@ -86,6 +90,7 @@ impl App {
             settings,
             telemetry,
             dependencies,
+            limits,
             dialer,
             authority,
             tasks,

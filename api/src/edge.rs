@@ -16,6 +16,7 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::endpoint::VERB_MARK;
+use crate::limit::Fields;
 use crate::problem::{self, Code, Problem};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -94,8 +95,12 @@ pub(crate) async fn handle(State(room): State<Room>, mut request: Request, next:
         .instrument(span.clone())
         .await
         .unwrap_or_else(|_| Problem::new(Code::Internal).into_response());
+    let limits = answer.extensions().get::<Fields>().cloned();
     let mut answer = problem::finish(answer, id.as_str());
     let headers = answer.headers_mut();
+    if let Some(fields) = limits {
+        fields.put(headers);
+    }
     if let Ok(value) = HeaderValue::try_from(id.as_str()) {
         headers.insert(X_REQUEST_ID, value);
     }

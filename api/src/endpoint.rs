@@ -43,6 +43,8 @@ pub enum RateClass {
     Credential,
     /// Tickets and sessions.
     Terminal,
+    /// Dials a node.
+    Probe,
     Admin,
     Internal,
 }

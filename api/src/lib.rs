@@ -20,6 +20,7 @@ pub mod endpoint;
 pub mod idempotency;
 pub mod if_match;
 pub mod intents;
+pub mod limit;
 pub mod mutation;
 pub mod openapi;
 pub mod page;
@@ -45,6 +46,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let openapi = openapi::render(&routes::registry())?;
     let app = App::new(settings, telemetry, shutdown.clone(), openapi)?;
+    limit::keep_fresh(&app, shutdown.clone()).await;
     let apart = app.settings.internal_listen;
     let (internal, public): (Vec<_>, Vec<_>) = routes::registry()
         .into_iter()

@@ -13,7 +13,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::endpoint::{Authentication, Endpoint};
+use crate::endpoint::{Authentication, Endpoint, RateClass};
 use crate::problem;
 
 /// The document of these endpoints, as pretty JSON with a final newline.
@@ -102,7 +102,12 @@ fn described(endpoint: &Endpoint) -> Operation {
         }
     });
     let responses = ResponsesBuilder::from(std::mem::take(&mut operation.responses));
-    operation.responses = responses.response("default", failure()).build();
+    let responses = responses.response("default", failure());
+    operation.responses = match guard.rate {
+        RateClass::Platform => responses,
+        _ => responses.response("429", limited()),
+    }
+    .build();
     let rate: &'static str = guard.rate.into();
     // One member: the order of several would change from run to run.
     let guarded_by = json!({
@@ -147,13 +152,57 @@ fn header(name: &str, text: &str) -> RefOr<Parameter> {
     )
 }
 
+/// The caller has to wait. Answers of other statuses carry the first two headers as well.
+fn limited() -> Response {
+    let header = |kind, text| {
+        HeaderBuilder::new()
+            .schema(Some(ObjectBuilder::new().schema_type(kind)))
+            .description(Some(text))
+            .build()
+    };
+    let fields = [
+        (
+            "RateLimit-Policy",
+            header(
+                Type::String,
+                "Limits: `q` calls at once, which come back in `w` seconds.",
+            ),
+        ),
+        (
+            "RateLimit",
+            header(
+                Type::String,
+                "`r` calls are left; in `t` seconds there is one more.",
+            ),
+        ),
+        (
+            "Retry-After",
+            header(
+                Type::Integer,
+                "Seconds after which the call is worth trying again.",
+            ),
+        ),
+    ];
+    let described = problem_answer("Too many calls; `violated_policies` says which limits");
+    fields
+        .into_iter()
+        .fold(described, |answer, (name, header)| {
+            answer.header(name, header)
+        })
+        .build()
+}
+
 /// Every failure of every endpoint has this shape.
 fn failure() -> Response {
+    problem_answer("A problem; `code` says which").build()
+}
+
+fn problem_answer(description: &str) -> ResponseBuilder {
     let request_id = HeaderBuilder::new()
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .description(Some("Names the request in logs and in the audit log."));
     ResponseBuilder::new()
-        .description("A problem; `code` says which")
+        .description(description)
         .header("X-Request-Id", request_id.build())
         .content(
             "application/problem+json",
@@ -161,7 +210,6 @@ fn failure() -> Response {
                 .schema(Some(Ref::from_schema_name(problem::Document::name())))
                 .build(),
         )
-        .build()
 }
 
 #[cfg(test)]

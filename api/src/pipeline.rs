@@ -1,5 +1,5 @@
-//! What every request passes before its handler, in this order: authentication, rate class,
-//! idempotency, policy; and after it: the audit of what was refused or failed. The request id
+//! What every request passes before its handler, in this order: authentication with the limits
+//! around it, idempotency, policy; and after it: the audit of what was refused or failed. The request id
 //! and the metrics are further out, in [`crate::edge`].
 
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +22,7 @@ use crate::call::{Call, Inner};
 use crate::edge::RequestId;
 use crate::endpoint::{Authentication, Endpoint};
 use crate::idempotency::{self, Begun};
+use crate::limit::{Passage, Subject};
 use crate::mutation::{Mutation, Slot, audit};
 use crate::problem::{Code, Problem};
 
@@ -42,24 +44,27 @@ pub(crate) struct Stage {
 
 pub(crate) async fn run(State(stage): State<Stage>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let admitted = admit(
-        &stage,
-        &parts.headers,
-        &parts.extensions,
-        body,
-        parts.uri.path(),
-        &parts.method,
-    )
-    .await;
-    let call = match admitted {
-        Ok(call) => call,
-        Err(problem) => return problem.into_response(),
+    let mut passage =
+        stage
+            .app
+            .limits
+            .passage(stage.endpoint.guard.rate, &parts.headers, &parts.extensions);
+    let admitted = admit(&stage, &mut passage, &parts, body).await;
+    let limits = passage.fields();
+    let mut answer = match admitted {
+        Ok(call) => go(&call, Request::from_parts(parts, Body::empty()), next).await,
+        Err(problem) => problem.into_response(),
     };
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    let headers = parts.headers.clone();
-    let request = Request::from_parts(parts, Body::empty());
-    let answer = match decide(&call, &headers, &query).await {
-        Ok(Decision::Go(mutation)) => perform(&call, mutation, request, next).await,
+    answer.extensions_mut().insert(limits);
+    answer
+}
+
+/// What comes after a call was let in.
+async fn go(call: &Call, request: Request, next: Next) -> Response {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let headers = request.headers().clone();
+    let answer = match decide(call, &headers, &query).await {
+        Ok(Decision::Go(mutation)) => perform(call, mutation, request, next).await,
         Ok(Decision::Replay(answer)) => answer,
         Err(problem) => problem.into_response(),
     };
@@ -70,7 +75,7 @@ pub(crate) async fn run(State(stage): State<Stage>, request: Request, next: Next
     if call.endpoint.guard.action.is_some()
         && (status.is_client_error() || status.is_server_error())
     {
-        record_refusal(&call, status, code).await;
+        record_refusal(call, status, code).await;
     }
     answer
 }
@@ -78,25 +83,24 @@ pub(crate) async fn run(State(stage): State<Stage>, request: Request, next: Next
 /// Lets the caller and his body in, or says why not.
 async fn admit(
     stage: &Stage,
-    headers: &HeaderMap,
-    extensions: &axum::http::Extensions,
+    passage: &mut Passage<'_>,
+    parts: &Parts,
     body: Body,
-    path: &str,
-    method: &Method,
 ) -> Result<Call, Problem> {
     let Stage { app, endpoint } = stage;
-    let principal = authenticate(app, endpoint, headers).await?;
     let span = tracing::Span::current();
     let class: &'static str = endpoint.guard.rate.into();
     span.record("rate_class", class);
+    let principal = authenticate(app, endpoint, passage, &parts.headers).await?;
     if let Some(principal) = &principal {
         span.record("principal", tracing::field::display(principal.api_key_id));
     }
-    let body = match *method {
-        Method::POST | Method::PUT | Method::PATCH => receive(headers, body).await?,
+    let body = match parts.method {
+        Method::POST | Method::PUT | Method::PATCH => receive(&parts.headers, body).await?,
         _ => Bytes::new(),
     };
-    let request_id = extensions
+    let request_id = parts
+        .extensions
         .get::<RequestId>()
         .cloned()
         .ok_or_else(|| Problem::new(Code::Internal))?;
@@ -106,27 +110,57 @@ async fn admit(
         principal,
         request_id,
         body,
-        path: path.to_owned(),
+        path: parts.uri.path().to_owned(),
     }))
 }
 
 async fn authenticate(
     app: &App,
     endpoint: &Endpoint,
+    passage: &mut Passage<'_>,
     headers: &HeaderMap,
 ) -> Result<Option<Principal>, Problem> {
     match endpoint.guard.authentication {
-        Authentication::Public => Ok(None),
+        Authentication::Public => passage.as_strangers().await.map(|()| None),
         Authentication::Principal
         | Authentication::PrincipalOrOperator
         | Authentication::PlatformOperator => {
-            authentication::principal(app, headers).await.map(Some)
+            let principal = somebody(app, passage, headers).await?;
+            Ok(Some(principal))
         }
         Authentication::InternalToken => match &app.settings.internal_jwks_refresh_token {
-            Some(token) => authentication::internal(token, headers).map(|()| None),
+            Some(token) => {
+                passage.as_strangers().await?;
+                authentication::internal(token, headers).map(|()| None)
+            }
             None => Err(Problem::new(Code::NotFound)),
         },
     }
+}
+
+/// The caller, counted before the first query: as himself if his credential was seen a moment ago,
+/// as a stranger until it is known whose it is.
+async fn somebody(
+    app: &App,
+    passage: &mut Passage<'_>,
+    headers: &HeaderMap,
+) -> Result<Principal, Problem> {
+    let credential = authentication::fingerprint(headers);
+    let seen = passage.proven(credential);
+    match seen {
+        Some(subject) => passage.as_somebodys(subject).await?,
+        None if authentication::refused_at_sight(headers) => {}
+        None => passage.as_strangers().await?,
+    }
+    let principal = authentication::principal(app, headers)
+        .await
+        .inspect_err(|_| passage.disprove(credential))?;
+    let subject = Subject::from(&principal);
+    if seen != Some(subject) {
+        passage.prove(credential, subject);
+        passage.as_somebodys(subject).await?;
+    }
+    Ok(principal)
 }
 
 async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {

@@ -1,6 +1,6 @@
 //! Values of policies: rows that override the defaults of `domain::policy`.
 
-use domain::id::UserId;
+use domain::id::{OrgId, UserId};
 use domain::policy::{Policy, Scope};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -39,6 +39,25 @@ pub async fn resolve(conn: &mut PgConnection, policy: &Policy, scope: Scope) -> 
     .fetch_optional(conn)
     .await?;
     value.map_or(Ok(policy.default), |value| read(policy, &value))
+}
+
+/// Values of all policies whose keys begin so, of the platform (`None`) and of organizations.
+pub async fn overrides(
+    conn: &mut PgConnection,
+    prefix: &str,
+) -> Result<Vec<(String, Option<OrgId>, Value)>> {
+    let rows = sqlx::query!(
+        "select key, scope_kind, scope_id, value from policy_values
+         where starts_with(key, $1) and scope_kind in ('platform', 'organization')",
+        prefix,
+    )
+    .fetch_all(conn)
+    .await?;
+    let scoped = rows.into_iter().map(|row| {
+        let org = (row.scope_kind == "organization").then(|| row.scope_id.into());
+        (row.key, org, row.value)
+    });
+    Ok(scoped.collect())
 }
 
 /// The override of exactly this scope, if there is one.

@@ -6,6 +6,7 @@
 #![warn(clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
 pub mod api_key;
+pub mod client_address;
 pub mod envelope;
 pub mod event;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod net_guard;
 pub mod operation;
 pub mod placement;
 pub mod policy;
+pub mod rate;
 pub mod reason;
 pub mod role;
 pub mod ssh_public_key;

@@ -101,6 +101,48 @@ policies! {
         "Longest pause between two tries to deliver an event or intent that is refused.";
     CERTIFICATE_TTL = "ssh.certificate_ttl_max_seconds", Seconds 60..=3_600, default 3_600,
         "Longest life of a tenant's SSH certificate.";
+    READ_PER_MINUTE = "rate_limit.read_per_minute", Count 1..=1_000_000, default 600,
+        "Calls that look at something, for one person in one organization.";
+    READ_BURST = "rate_limit.read_burst", Count 1..=100_000, default 120,
+        "How many of them at once.";
+    WRITE_PER_MINUTE = "rate_limit.write_per_minute", Count 1..=1_000_000, default 120,
+        "Calls that change something, for one person in one organization.";
+    WRITE_BURST = "rate_limit.write_burst", Count 1..=100_000, default 30,
+        "How many of them at once.";
+    PROVISION_PER_MINUTE = "rate_limit.provision_per_minute", Count 1..=1_000_000, default 120,
+        "Calls that start work on machines, for one person in one organization.";
+    PROVISION_BURST = "rate_limit.provision_burst", Count 1..=100_000, default 30,
+        "How many of them at once.";
+    CREDENTIAL_PER_MINUTE = "rate_limit.credential_per_minute", Count 1..=1_000_000, default 60,
+        "Calls that make, rotate or revoke credentials, for one person in one organization.";
+    CREDENTIAL_BURST = "rate_limit.credential_burst", Count 1..=100_000, default 30,
+        "How many of them at once.";
+    TERMINAL_PER_MINUTE = "rate_limit.terminal_per_minute", Count 1..=1_000_000, default 10,
+        "Tickets for terminals, for one person in one organization.";
+    TERMINAL_BURST = "rate_limit.terminal_burst", Count 1..=100_000, default 3,
+        "How many of them at once.";
+    PROBE_PER_MINUTE = "rate_limit.probe_per_minute", Count 1..=1_000_000, default 30,
+        "Probes of nodes that one operator asks for.";
+    PROBE_BURST = "rate_limit.probe_burst", Count 1..=100_000, default 10,
+        "How many of them at once.";
+    ADMIN_PER_MINUTE = "rate_limit.admin_per_minute", Count 1..=1_000_000, default 600,
+        "Other calls of one operator's.";
+    ADMIN_BURST = "rate_limit.admin_burst", Count 1..=100_000, default 100,
+        "How many of them at once.";
+    INTERNAL_PER_MINUTE = "rate_limit.internal_per_minute", Count 1..=1_000_000, default 600,
+        "Calls of internal routes by one operator.";
+    INTERNAL_BURST = "rate_limit.internal_burst", Count 1..=100_000, default 100,
+        "How many of them at once.";
+    UNAUTHENTICATED_PER_MINUTE = "rate_limit.unauthenticated_per_minute", Count 1..=1_000_000, default 60,
+        "Calls from one address (IPv4, or IPv6 /64) by whom nobody knows yet; a /56 has 4 times as many, a /48 16 times.";
+    UNAUTHENTICATED_BURST = "rate_limit.unauthenticated_burst", Count 1..=100_000, default 30,
+        "How many of them at once.";
+    ORGANIZATION_FACTOR = "rate_limit.organization_factor", Count 1..=1_000, default 10,
+        "How many times the limit of one person all people of an organization have together.";
+    ADDRESS_FACTOR = "rate_limit.address_factor", Count 1..=1_000, default 10,
+        "How many times the limit of one person all people behind one address have together.";
+    CLASS_FACTOR = "rate_limit.class_factor", Count 1..=1_000, default 1000,
+        "How many times the limit of one person everybody has together.";
 }
 
 #[cfg(test)]

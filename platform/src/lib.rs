@@ -4,6 +4,7 @@ pub mod bus;
 pub mod dial;
 pub mod health;
 pub mod kms;
+pub mod limiter;
 pub mod nats;
 pub mod sealing;
 pub mod settings;

@@ -35,6 +35,10 @@ pub struct Settings {
     /// Base of the links to workflows that operations carry.
     pub temporal_ui_url: Option<String>,
     pub api_listen: SocketAddr,
+    /// Proxies whose word about where a request comes from counts; empty: nobody's.
+    pub trusted_proxy_cidrs: Vec<IpNet>,
+    /// API processes that share every rate limit, at least 1.
+    pub api_replicas: u32,
     /// A listener of its own for `/metrics` and `/internal/*`.
     pub internal_listen: Option<SocketAddr>,
     /// Where a worker serves its `/metrics`.

@@ -5,6 +5,8 @@
 
 #[path = "berth/accept.rs"]
 mod accept;
+#[path = "berth/limit.rs"]
+mod limit;
 #[path = "berth/overhead.rs"]
 mod overhead;
 #[path = "berth/read.rs"]
@@ -36,6 +38,9 @@ async fn main() {
     }
     if runs("accept") {
         ratios.extend(accept::run(stack, &tenant).await);
+    }
+    if runs("limit") {
+        ratios.extend(limit::run(stack).await);
     }
     println!();
     for line in ratios {

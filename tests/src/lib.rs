@@ -11,6 +11,7 @@
 )]
 
 pub mod api;
+pub mod limits;
 pub mod look;
 pub mod name_server;
 pub mod node;

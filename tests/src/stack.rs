@@ -49,6 +49,7 @@ pub async fn stack() -> &'static Stack {
                 None => Stack::start(3).await,
             };
             stack.ready().await;
+            stack.raise_limits().await;
             stack
         })
         .await
@@ -69,6 +70,7 @@ pub async fn rough_stack() -> Turn {
     let turn = TURN.lock().await;
     let stack = ROUGH.get_or_init(|| Stack::start(3)).await;
     stack.heal().await;
+    stack.raise_limits().await;
     Turn { stack, _turn: turn }
 }
 

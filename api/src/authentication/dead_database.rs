@@ -22,6 +22,8 @@ fn settings(keyring: &std::path::Path) -> Settings {
         temporal_namespace: "none".to_owned(),
         temporal_ui_url: None,
         api_listen: ([127, 0, 0, 1], 0).into(),
+        trusted_proxy_cidrs: Vec::new(),
+        api_replicas: 1,
         internal_listen: None,
         worker_metrics_listen: None,
         node_probe_allowed_cidrs: Vec::new(),

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use domain::id::{ApiKeyId, OrgId, ProjectId, UserId};
 use domain::role::{ProjectRole, Role};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::app::App;
@@ -81,6 +82,25 @@ pub(crate) async fn principal(app: &App, headers: &HeaderMap) -> Result<Principa
         return api_key::resolve(app, token).await;
     }
     Err(Refusal::UnknownForm.into())
+}
+
+/// Whether a look at the text alone refuses the caller: he costs no query of any kind, not even the
+/// limiter's (AK-02). Who gives no credential at all is not among them.
+pub(crate) fn refused_at_sight(headers: &HeaderMap) -> bool {
+    match bearer(headers) {
+        Ok(token) => domain::api_key::ApiKey::parse(token).is_err(),
+        Err(refusal) => refusal != Refusal::Missing,
+    }
+}
+
+/// Tells credentials apart without keeping them.
+pub(crate) fn fingerprint(headers: &HeaderMap) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for value in headers.get_all(header::AUTHORIZATION) {
+        hash.update(value.len().to_be_bytes());
+        hash.update(value.as_bytes());
+    }
+    hash.finalize().into()
 }
 
 /// Checks the bearer token of internal callers.

@@ -82,6 +82,8 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The key was used for another request", Never;
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The same request is still at work", SameKey;
     SecretAlreadyDelivered = "secret_already_delivered", CONFLICT, "The secret was shown once and is kept nowhere", Never;
+    // How often it was sent
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "That is more often than is allowed", Later;
     // What is ours
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside", SameKey;
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "A part that is needed does not answer", SameKey;

@@ -23,6 +23,7 @@ pub struct Problem {
     code: Code,
     detail: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
+    violated_policies: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -53,6 +54,9 @@ pub(crate) struct Document<'a> {
     /// What is wrong with the body, member by member.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// Which limits were exceeded, by their names in `RateLimit-Policy`; in `rate_limited` only.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    violated_policies: &'a [String],
 }
 
 impl Problem {
@@ -61,6 +65,7 @@ impl Problem {
             code,
             detail: None,
             errors: Vec::new(),
+            violated_policies: Vec::new(),
             headers: Vec::new(),
         }
     }
@@ -82,6 +87,13 @@ impl Problem {
         self
     }
 
+    /// Names the limits that were exceeded.
+    #[must_use]
+    pub fn violates(mut self, policies: Vec<String>) -> Self {
+        self.violated_policies = policies;
+        self
+    }
+
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -91,6 +103,12 @@ impl Problem {
     #[must_use]
     pub fn retry_after_seconds(self, seconds: u32) -> Self {
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// The value of `Retry-After`, if it is sent.
+    pub fn retry_after(&self) -> Option<&HeaderValue> {
+        let mut headers = self.headers.iter();
+        headers.find_map(|(name, value)| (*name == header::RETRY_AFTER).then_some(value))
     }
 
     pub fn code(&self) -> Code {
@@ -131,6 +149,7 @@ impl Problem {
             request_id,
             retry: self.code.retry(),
             errors: &self.errors,
+            violated_policies: &self.violated_policies,
         };
         let mut response = (self.code.status(), Json(document)).into_response();
         let headers = response.headers_mut();

@@ -109,8 +109,9 @@ impl Error {
                 problem,
                 retry_after,
             } => {
-                problem.retry == Retry::SameKey
-                    && call.is_repeatable()
+                // Who was held off by a limit has done nothing yet.
+                let unbegun = problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16();
+                (unbegun || problem.retry == Retry::SameKey && call.is_repeatable())
                     && retry_after.is_none_or(|wait| wait <= RETRY_AFTER_MAX)
             }
             Self::Body { .. } | Self::KeyShape => false,

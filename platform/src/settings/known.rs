@@ -85,6 +85,16 @@ pub const KNOWN: &[Known] = &[
         "how callers reach the API, http(s)://…",
     ),
     plain(
+        "BERTH_TRUSTED_PROXY_CIDRS",
+        Optional,
+        "comma-separated ranges of the proxies whose X-Forwarded-For or Forwarded counts; unset: nobody's",
+    ),
+    plain(
+        "BERTH_API_REPLICAS",
+        Default("1"),
+        "API processes that run at the same time: each has its part of every rate limit while Redis is away",
+    ),
+    plain(
         "BERTH_INTERNAL_LISTEN",
         Optional,
         "address:port for /metrics and /internal/* alone; unset: they share the API's",

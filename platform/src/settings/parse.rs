@@ -1,5 +1,6 @@
 //! From raw texts to checked values.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -32,6 +33,10 @@ pub(super) fn settings(source: &Source) -> Result<Settings> {
         temporal_namespace: from.required("TEMPORAL_NAMESPACE")?.to_owned(),
         temporal_ui_url: from.url("BERTH_TEMPORAL_UI_URL", WEB)?,
         api_listen: from.parsed("BERTH_API_LISTEN", "not address:port")?,
+        trusted_proxy_cidrs: from.ranges("BERTH_TRUSTED_PROXY_CIDRS")?,
+        api_replicas: from
+            .parsed::<NonZeroU32>("BERTH_API_REPLICAS", "not a number from 1")?
+            .get(),
         internal_listen: from.optional("BERTH_INTERNAL_LISTEN", "not address:port")?,
         worker_metrics_listen: from.optional("BERTH_WORKER_METRICS_LISTEN", "not address:port")?,
         node_probe_allowed_cidrs: from.ranges("NODE_PROBE_ALLOWED_CIDRS")?,

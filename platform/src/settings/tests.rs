@@ -56,6 +56,8 @@ fn each_bad_value_is_named_in_one_line_that_does_not_repeat_it() {
         ("BERTH_INTERNAL_LISTEN", "localhost"),
         ("BERTH_WORKER_METRICS_LISTEN", "127.0.0.1:99999"),
         ("NODE_PROBE_ALLOWED_CIDRS", "10.0.0.0/8,10.0.0.0/33"),
+        ("BERTH_TRUSTED_PROXY_CIDRS", "10.0.0.1"),
+        ("BERTH_API_REPLICAS", "0"),
         ("OIDC_ISSUER_URL", "issuer"),
         ("BERTH_LOG_FORMAT", "xml"),
         ("BERTH_LOG", "info,=="),

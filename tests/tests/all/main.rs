@@ -19,6 +19,7 @@ mod node_login;
 mod organization_members;
 mod parity;
 mod queue;
+mod rate_limits;
 mod replay;
 mod router;
 mod secret_scan;

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use platform::limiter::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::call::Reader;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::limit::Tally;
 use crate::problem::Problem;
 
 pub(super) fn endpoint() -> Endpoint {
@@ -35,6 +37,16 @@ struct Stats {
     outbox: Outboxes,
     /// Given up, and not sent again by anybody.
     dead_letters_open: i64,
+    limiter: Limiter,
+}
+
+/// How the limiter of the process that answers is doing; each process counts for itself.
+#[derive(Debug, Serialize, ToSchema)]
+struct Limiter {
+    /// `closed`: Redis decides. `open`: it does not. `half_open`: the next request finds out.
+    breaker: &'static str,
+    #[serde(flatten)]
+    tally: Tally,
 }
 
 /// How many there are, by state; states without any are left out.
@@ -86,5 +98,13 @@ async fn handler(mut reader: Reader) -> Result<Json<Stats>, Problem> {
             intents: db::intent::backlog(reader.conn()).await?.into(),
         },
         dead_letters_open: attention.dead_letters_open,
+        limiter: Limiter {
+            breaker: match reader.app().limits.breaker() {
+                State::Closed => "closed",
+                State::Open => "open",
+                State::HalfOpen => "half_open",
+            },
+            tally: reader.app().limits.tally(),
+        },
     }))
 }

@@ -6,7 +6,13 @@ use std::collections::BTreeMap;
 use crate::tidy::compose::{Role, add, of_compose};
 
 /// Settings that one side has for itself: role, setting, why.
-const ONLY_IN_COMPOSE: [(&str, &str, &str); 2] = [
+const ONLY_IN_COMPOSE: [(&str, &str, &str); 4] = [
+    (
+        "api",
+        "BERTH_TRUSTED_PROXY_CIDRS",
+        "a published API stands behind a proxy; locally nothing stands in front",
+    ),
+    ("api", "BERTH_API_REPLICAS", "locally there is one"),
     (
         "*",
         "BERTH_LOG_FORMAT",

@@ -164,7 +164,7 @@ fn links_lead_somewhere() {
 }
 
 /// Anchors as hosts of Markdown make them: lower case, words joined by hyphens.
-fn headings(path: &std::path::Path) -> Vec<String> {
+pub(super) fn headings(path: &std::path::Path) -> Vec<String> {
     std::fs::read_to_string(path)
         .unwrap()
         .lines()

@@ -8,6 +8,7 @@
 )]
 
 mod activities;
+mod alerts;
 pub(crate) mod compose;
 mod dependencies;
 mod documents;

@@ -21,7 +21,7 @@ pub(super) fn endpoint() -> Endpoint {
         routes!(handler),
         Guard {
             authentication: Authentication::PlatformOperator,
-            rate: RateClass::Admin,
+            rate: RateClass::Probe,
             idempotency: Idempotency::of::<OperationView>(),
             action: Some(&action::NODE_PROBE),
         },
