@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use db::PgPool;
 use platform::dial::Dialer;
-use platform::kms::Keyring;
+use platform::kms::{Keyring, Kms};
+use platform::sealing::Sealer;
 use platform::settings::Settings;
 use platform::ssh::Authority;
 use platform::telemetry::Telemetry;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Judges where nodes are said to be.
     pub dialer: Dialer,
+    /// Seals and opens what `_enc` columns hold.
+    pub sealer: Sealer,
     /// Signs tenants' certificates.
     pub authority: Authority,
     /// Work that outlives its request; waited for at shutdown.
@@ -83,7 +86,9 @@ impl App {
         let dependencies = Dependencies::connect(&settings, &shutdown)?;
         let limits = Limits::new(&settings)?;
         let dialer = Dialer::new(settings.node_probe_allowed_cidrs.clone())?;
-        let authority = Authority::open(&Keyring::open_or_create(&settings.keyring_dir)?)?;
+        let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
+        let authority = Authority::open(&keyring)?;
+        let sealer = Sealer::new(Kms::open(&settings, keyring)?);
         let tasks = TaskTracker::new();
         Ok(Self(Arc::new(Parts {
             pool,
@@ -92,6 +97,7 @@ impl App {
             dependencies,
             limits,
             dialer,
+            sealer,
             authority,
             tasks,
             shutdown,

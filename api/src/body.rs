@@ -38,7 +38,8 @@ pub(crate) fn value(body: &[u8]) -> Result<Value, Problem> {
     serde_json::from_slice(body).map_err(|error| syntax(&error))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// A body as a type, strictly.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     check_depth(body)?;
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {

@@ -87,6 +87,11 @@ impl Reader {
     pub fn app(&self) -> &App {
         &self.call.app
     }
+
+    /// Ends the look: what comes next may wait for others.
+    pub fn close(self) -> App {
+        self.call.app.clone()
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Reader {

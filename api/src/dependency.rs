@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use platform::bus::Bus;
+use platform::kms::KmsError;
 use platform::settings::Settings;
 use temporalio_client::Client;
 use temporalio_client::tonic::Request;
@@ -68,7 +69,8 @@ async fn connect_temporal(settings: Settings, send: watch::Sender<Option<Client>
 /// Asks each server whether it is there, all at once; in the order of their names.
 pub(crate) async fn check(app: &App) -> Vec<(&'static str, Result<(), String>)> {
     let dependencies = &app.dependencies;
-    let asked: [(&'static str, BoxFuture<'_, anyhow::Result<()>>); 4] = [
+    let asked: [(&'static str, BoxFuture<'_, anyhow::Result<()>>); 5] = [
+        ("kms", Box::pin(async { Ok(app.sealer.check().await?) })),
         ("nats", Box::pin(dependencies.bus.check())),
         (
             "postgres",
@@ -91,7 +93,11 @@ pub(crate) async fn check(app: &App) -> Vec<(&'static str, Result<(), String>)> 
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::debug!(name, error = format!("{error:#}"), "not ready");
-                Err("does not answer".to_owned())
+                // What the key service complains of is for operators to see: it names no secret.
+                Err(match error.downcast_ref::<KmsError>() {
+                    Some(error) => error.to_string(),
+                    None => "does not answer".to_owned(),
+                })
             }
             Err(_) => Err("does not answer in time".to_owned()),
         };

@@ -3,15 +3,18 @@
 
 use std::sync::Arc;
 
-use axum::http::Method;
+use axum::http::{Extensions, Method};
 use axum::routing::MethodRouter;
+use futures::future::BoxFuture;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{HttpMethod, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::app::App;
 use crate::authorization::Action;
+use crate::call::Call;
 use crate::idempotency::Replay;
+use crate::problem::Problem;
 use crate::resource::Recall;
 
 /// Who may call at all. What he may do then is decided by the endpoint's [`Action`].
@@ -81,6 +84,10 @@ impl std::fmt::Debug for Idempotency {
     }
 }
 
+/// Asks others for what a change needs, before its transaction is opened: a transaction holds only
+/// queries. The extensions are the handler's to take.
+pub(crate) type Prepare = for<'a> fn(&'a Call) -> BoxFuture<'a, Result<Extensions, Problem>>;
+
 /// What stands between the network and a handler.
 #[derive(Debug, Clone, Copy)]
 pub struct Guard {
@@ -119,6 +126,7 @@ pub struct Endpoint {
     pub(crate) http_method: HttpMethod,
     pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
     pub(crate) handler: MethodRouter<App>,
+    pub(crate) prepare: Option<Prepare>,
 }
 
 impl Endpoint {
@@ -144,6 +152,15 @@ impl Endpoint {
             http_method,
             schemas,
             handler,
+            prepare: None,
+        }
+    }
+
+    /// Runs this once the caller is let in and before anything is opened for him.
+    pub(crate) fn preparing(self, prepare: Prepare) -> Self {
+        Self {
+            prepare: Some(prepare),
+            ..self
         }
     }
 

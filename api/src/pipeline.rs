@@ -1,5 +1,6 @@
 //! What every request passes before its handler, in this order: authentication with the limits
-//! around it, idempotency, policy; and after it: the audit of what was refused or failed. The request id
+//! around it, preparation (where an endpoint has any), idempotency, policy; and after it: the
+//! audit of what was refused or failed. The request id
 //! and the metrics are further out, in [`crate::edge`].
 
 use std::sync::Arc;
@@ -60,10 +61,16 @@ pub(crate) async fn run(State(stage): State<Stage>, request: Request, next: Next
 }
 
 /// What comes after a call was let in.
-async fn go(call: &Call, request: Request, next: Next) -> Response {
+async fn go(call: &Call, mut request: Request, next: Next) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.headers().clone();
-    let answer = match decide(call, &headers, &query).await {
+    let decided = async {
+        if let Some(prepare) = call.endpoint.prepare {
+            request.extensions_mut().extend(prepare(call).await?);
+        }
+        decide(call, &headers, &query).await
+    };
+    let answer = match decided.await {
         Ok(Decision::Go(mutation)) => perform(call, mutation, request, next).await,
         Ok(Decision::Replay(answer)) => answer,
         Err(problem) => problem.into_response(),

@@ -192,4 +192,8 @@ impl<C> fmt::Debug for Stored<C> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

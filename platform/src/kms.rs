@@ -13,6 +13,8 @@ mod local;
 use domain::envelope::{Binding, DataKey, KeyId, KeyRef, Wrapped};
 
 pub(crate) use self::keyring::fresh_ssh_key;
+use crate::settings::Settings;
+
 pub use self::keyring::{Keyring, KeyringError};
 pub use self::local::LocalKms;
 
@@ -69,6 +71,11 @@ pub enum Kms {
 }
 
 impl Kms {
+    /// Opens what the settings name.
+    pub fn open(_settings: &Settings, keyring: Keyring) -> Result<Self, KeyringError> {
+        LocalKms::open(keyring).map(Self::Local)
+    }
+
     /// Wraps with the newest version of a key.
     pub async fn wrap(
         &self,

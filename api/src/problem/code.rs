@@ -86,6 +86,7 @@ codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "That is more often than is allowed", Later;
     // What is ours
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside", SameKey;
+    SealedValueUnreadable = "sealed_value_unreadable", INTERNAL_SERVER_ERROR, "A sealed value cannot be opened", Never;
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "A part that is needed does not answer", SameKey;
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are at work", SameKey;
     Timeout = "timeout", SERVICE_UNAVAILABLE, "The request took too long", SameKey;

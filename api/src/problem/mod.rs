@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use platform::sealing::{OpenError, SealError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -120,6 +121,13 @@ impl Problem {
         self.errors.iter().map(|error| &*error.pointer).collect()
     }
 
+    /// The key service does not answer; nothing was written.
+    fn kms_away() -> Self {
+        Self::new(Code::Unavailable)
+            .detail("the key service does not answer")
+            .retry_after_seconds(1)
+    }
+
     /// The thing is not there, or belongs to somebody else: the two look the same.
     pub fn not_found(kind: &str) -> Self {
         Self::new(Code::NotFound).detail(format!("there is no such {}", kind.replace('_', " ")))
@@ -168,6 +176,29 @@ impl IntoResponse for Problem {
         let mut response = self.code.status().into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// A key service that is away may come back; a value that was moved or changed never opens, and
+/// which of the two it was is nobody's business but the log's.
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Unavailable(_) => Self::kms_away(),
+            OpenError::Refused(_) => Self::new(Code::SealedValueUnreadable),
+        }
+    }
+}
+
+impl From<SealError> for Problem {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Unavailable(cause) => {
+                tracing::warn!(%cause, "cannot seal");
+                Self::kms_away()
+            }
+            SealError::TooLong(_) => Self::internal(&error),
+        }
     }
 }
 

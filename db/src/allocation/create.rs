@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use domain::envelope::Sealed;
+use domain::envelope::column::SchedulerRequest;
 use domain::id::{AllocationId, OrgId, ProjectId, SshKeyId, UserId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -10,7 +12,7 @@ use uuid::Uuid;
 use crate::error::Result;
 
 /// A request that was found sound; its row starts as `requested`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct NewAllocation<'a> {
     pub id: AllocationId,
     pub org_id: OrgId,
@@ -22,14 +24,16 @@ pub struct NewAllocation<'a> {
     pub labels: &'a BTreeMap<String, String>,
     pub queue_timeout_seconds: i32,
     pub lease_seconds: i32,
+    pub scheduler_request: Option<&'a Sealed<SchedulerRequest>>,
 }
 
 pub async fn insert(conn: &mut PgConnection, new: &NewAllocation<'_>) -> Result<()> {
     sqlx::query!(
         "insert into allocations
            (id, org_id, project_id, created_by, name, sku, gpu_count, labels,
-            queue_timeout_seconds, lease_seconds)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            queue_timeout_seconds, lease_seconds, scheduler_metadata)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+                 jsonb_strip_nulls(jsonb_build_object('scheduler_request_enc', $11::envelope)))",
         new.id.uuid(),
         new.org_id.uuid(),
         new.project_id.uuid(),
@@ -40,6 +44,7 @@ pub async fn insert(conn: &mut PgConnection, new: &NewAllocation<'_>) -> Result<
         Json(new.labels) as _,
         new.queue_timeout_seconds,
         new.lease_seconds,
+        new.scheduler_request.map(crate::sealed::bind) as _,
     )
     .execute(conn)
     .await?;

@@ -4,6 +4,7 @@
 mod create;
 pub mod queue;
 mod read;
+mod scheduler;
 pub mod transition;
 mod usage;
 mod wish;
@@ -16,6 +17,7 @@ use time::OffsetDateTime;
 
 pub use create::{NewAllocation, insert, known_ssh_keys, project_stands, set_ssh_keys};
 pub use read::{Filter, devices, get, list, lock, machines, ssh_keys, stuck, update};
+pub use scheduler::scheduler_request;
 pub use usage::{close_usage, open_usage, usage_intervals};
 pub use wish::request_release;
 

@@ -1,16 +1,19 @@
 //! `POST /allocations`
 
 mod demand;
+mod prepare;
 
+use axum::Extension;
 use db::allocation::NewAllocation;
 use domain::event::AllocationRequested;
-use domain::id::{AllocationId, OrgId};
+use domain::id::OrgId;
 use domain::operation::OperationKind;
 use domain::policy::{self, Policy, Scope};
 use serde_json::json;
 use utoipa_axum::routes;
 
 use self::demand::{Demand, Limits, Request};
+use self::prepare::{Prepared, prepare};
 use super::order::Order;
 use crate::authentication::Principal;
 use crate::authorization::{On, action};
@@ -31,6 +34,7 @@ pub(super) fn endpoint() -> Endpoint {
             action: Some(&action::ALLOCATION_CREATE),
         },
     )
+    .preparing(|call| Box::pin(prepare(call)))
 }
 
 /// Ask for GPUs
@@ -40,6 +44,7 @@ pub(super) fn endpoint() -> Endpoint {
     responses((status = 202, description = "It is asked for", body = OperationView)))]
 async fn handler(
     mut mutation: Mutation,
+    Extension(prepared): Extension<Prepared>,
     Body(request): Body<Request>,
 ) -> Result<Committed<OperationView>, Problem> {
     let by = mutation.principal()?.clone();
@@ -52,7 +57,7 @@ async fn handler(
     let limits = limits(conn, by.org_id, &request).await?;
     let demand = request.check(&limits)?;
     known_keys(conn, by.org_id, &demand).await?;
-    let (operation, intent) = write(conn, &by, &demand, &limits).await?;
+    let (operation, intent) = write(conn, &by, &demand, &prepared, &limits).await?;
     let app = permitted.app();
     let answer = permitted
         .accepted(OperationView::new(operation, &app.settings))
@@ -103,9 +108,10 @@ async fn write(
     conn: &mut db::PgConnection,
     by: &Principal,
     demand: &Demand,
+    prepared: &Prepared,
     limits: &Limits,
 ) -> db::Result<(db::operation::Operation, db::intent::Intent)> {
-    let id: AllocationId = db::id::fresh();
+    let id = prepared.id;
     let new = NewAllocation {
         id,
         org_id: by.org_id,
@@ -117,6 +123,7 @@ async fn write(
         labels: &demand.labels,
         queue_timeout_seconds: demand.queue_timeout_seconds,
         lease_seconds: demand.lease_seconds,
+        scheduler_request: prepared.scheduler_request.as_deref(),
     };
     db::allocation::insert(conn, &new).await?;
     db::allocation::set_ssh_keys(conn, by.org_id, id, &demand.ssh_key_ids).await?;

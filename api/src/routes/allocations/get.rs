@@ -1,6 +1,8 @@
 //! `GET /allocations/{id}`
 
+use domain::envelope::{EncCtx, Owner};
 use domain::id::AllocationId;
+use secrecy::ExposeSecret as _;
 use utoipa_axum::routes;
 
 use super::AllocationView;
@@ -25,5 +27,14 @@ async fn handler(
 ) -> Result<Found<AllocationView>, Problem> {
     let row = db::allocation::get(reader.conn(), principal.org_id, id).await?;
     let row = row.ok_or_else(|| Problem::not_found(AllocationView::KIND))?;
-    Ok(Found(AllocationView::load(reader.conn(), row).await?))
+    let mut view = AllocationView::load(reader.conn(), row).await?;
+    let stored = db::allocation::scheduler_request(reader.conn(), principal.org_id, id).await?;
+    let app = reader.close();
+    if let Some(stored) = stored {
+        let at = EncCtx::new(Owner::Organization(principal.org_id), &id);
+        let text = app.sealer.open(&at, &stored).await?;
+        let request = serde_json::from_slice(text.expose_secret());
+        view.scheduler_request = Some(request.map_err(|error| Problem::internal(&error))?);
+    }
+    Ok(Found(view))
 }

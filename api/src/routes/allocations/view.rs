@@ -48,6 +48,10 @@ pub(crate) struct AllocationView {
     pub active_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub ended_at: Option<OffsetDateTime>,
+    /// What the scheduler was told; in the answer to `GET` of this one allocation alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub scheduler_request: Option<serde_json::Value>,
     #[serde(skip)]
     version: i64,
 }
@@ -179,6 +183,7 @@ impl Held {
             updated_at: row.updated_at,
             active_at: row.active_at,
             ended_at: row.ended_at,
+            scheduler_request: None,
             version: row.version,
         }
     }

@@ -25,7 +25,7 @@ struct Readiness {
     ready: bool,
     /// Some other server does not answer: what requests set in motion waits for it.
     degraded: bool,
-    /// `ok`, or what is wrong, by name: `nats`, `postgres`, `redis`, `temporal`.
+    /// `ok`, or what is wrong, by name: `kms`, `nats`, `postgres`, `redis`, `temporal`.
     dependencies: BTreeMap<&'static str, String>,
 }
 

@@ -1,9 +1,12 @@
 //! What a request asks for, and whether that can be had at all.
 
+use domain::envelope::MAX_PLAINTEXT_BYTES;
 use domain::id::{ProjectId, SshKeyId};
 use domain::label::Labels;
 use domain::name::Name;
+use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::problem::{Code, Problem};
@@ -42,11 +45,11 @@ pub(super) struct Request {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     labels: Labels,
-    /// Not supported yet.
+    /// For the scheduler, 64 KiB at most; kept sealed, and shown to nobody but the organization.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     #[expect(clippy::struct_field_names, reason = "the contract's name")]
-    scheduler_request: Option<serde_json::Value>,
+    scheduler_request: Option<Map<String, Value>>,
 }
 
 fn one() -> i64 {
@@ -82,6 +85,7 @@ impl Request {
         self.supported()?;
         sound_labels(&self.labels)?;
         self.sound_ssh_keys()?;
+        self.sound_scheduler_request()?;
         let gpus = limits.gpus_per_node.min(limits.gpus_max);
         let lease = self.lease_seconds.unwrap_or_else(|| {
             // A default beyond the limit is the operator's slip, not the caller's.
@@ -112,16 +116,25 @@ impl Request {
         let unsupported = |pointer: &str, detail: &'static str| {
             Err(Problem::new(Code::NotSupported).at(pointer, detail))
         };
-        if self.scheduler_request.is_some() {
-            return unsupported(
-                "/scheduler_request",
-                "requests to a scheduler are not supported",
-            );
-        }
         if self.node_count > 1 {
             return unsupported("/node_count", "only one machine is supported");
         }
         within("/node_count", self.node_count, 1, 1).map(drop)
+    }
+
+    /// What the scheduler is told, as text; `None` where there is nothing, or too much of it.
+    pub(super) fn scheduler_text(&self) -> Option<SecretSlice<u8>> {
+        let request = self.scheduler_request.as_ref()?;
+        let text = SecretSlice::from(serde_json::to_vec(request).ok()?);
+        (text.expose_secret().len() <= MAX_PLAINTEXT_BYTES).then_some(text)
+    }
+
+    fn sound_scheduler_request(&self) -> Result<(), Problem> {
+        if self.scheduler_request.is_some() && self.scheduler_text().is_none() {
+            let detail = format!("may be {MAX_PLAINTEXT_BYTES} bytes long, without white space");
+            return Err(Problem::invalid("/scheduler_request", detail));
+        }
+        Ok(())
     }
 
     fn sound_ssh_keys(&self) -> Result<(), Problem> {
@@ -154,7 +167,7 @@ fn within(pointer: &str, number: i64, least: i64, most: i64) -> Result<i32, Prob
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
@@ -250,17 +263,27 @@ mod tests {
 
     #[test]
     fn what_is_not_built() {
-        for (member, value) in [("node_count", json!(2)), ("scheduler_request", json!({}))] {
-            let problem = check(body(member, value), &LIMITS).expect_err(member);
-            assert_eq!(problem.code(), Code::NotSupported);
-            assert_eq!(problem.pointers(), [format!("/{member}")]);
-        }
+        let problem = check(body("node_count", json!(2)), &LIMITS).expect_err("refused");
+        assert_eq!(problem.code(), Code::NotSupported);
+        assert_eq!(problem.pointers(), ["/node_count"]);
         for bad in [0, -1] {
             let problem = check(body("node_count", json!(bad)), &LIMITS).expect_err("refused");
             assert_eq!(problem.code(), Code::InvalidRequest);
         }
         assert!(check(body("node_count", json!(1)), &LIMITS).is_ok());
         assert!(check(body("scheduler_request", json!(null)), &LIMITS).is_ok());
+    }
+
+    #[test]
+    fn env_04_a_scheduler_request_has_a_limit() {
+        let long = |bytes: usize| json!({"a": "x".repeat(bytes - r#"{"a":""}"#.len())});
+        assert!(check(body("scheduler_request", long(65_536)), &LIMITS).is_ok());
+        let problem = check(body("scheduler_request", long(65_537)), &LIMITS).expect_err("refused");
+        assert_eq!(problem.code(), Code::InvalidRequest);
+        assert_eq!(problem.pointers(), ["/scheduler_request"]);
+        for bad in [json!("text"), json!([1]), json!(1)] {
+            assert!(serde_json::from_value::<Request>(body("scheduler_request", bad)).is_err());
+        }
     }
 
     #[test]
