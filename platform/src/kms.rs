@@ -9,14 +9,16 @@
 mod keyring;
 mod keyset;
 mod local;
+mod transit;
 
 use domain::envelope::{Binding, DataKey, KeyId, KeyRef, Wrapped};
 
 pub(crate) use self::keyring::fresh_ssh_key;
-use crate::settings::Settings;
+use crate::settings::{KmsSettings, Settings};
 
 pub use self::keyring::{Keyring, KeyringError};
 pub use self::local::LocalKms;
+pub use self::transit::Transit;
 
 /// The wrapping keys that Berth has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,12 +70,19 @@ pub enum KmsError {
 /// Whoever holds the wrapping keys.
 pub enum Kms {
     Local(LocalKms),
+    Transit(Transit),
 }
 
 impl Kms {
     /// Opens what the settings name.
-    pub fn open(_settings: &Settings, keyring: Keyring) -> Result<Self, KeyringError> {
-        LocalKms::open(keyring).map(Self::Local)
+    ///
+    /// A server that is away does not keep a process from starting; a keyring with an open door
+    /// does. Within a runtime.
+    pub fn open(settings: &Settings, keyring: Keyring) -> anyhow::Result<Self> {
+        Ok(match &settings.kms {
+            KmsSettings::Keyring => Self::Local(LocalKms::open(keyring)?),
+            KmsSettings::Transit(transit) => Self::Transit(Transit::new(transit)?),
+        })
     }
 
     /// Wraps with the newest version of a key.
@@ -85,6 +94,7 @@ impl Kms {
     ) -> Result<Wrapped, KmsError> {
         match self {
             Self::Local(local) => local.wrap(name, key, binding),
+            Self::Transit(transit) => transit.wrap(name, key, binding).await,
         }
     }
 
@@ -97,6 +107,7 @@ impl Kms {
     ) -> Result<DataKey, KmsError> {
         match self {
             Self::Local(local) => local.unwrap(key, edk, binding),
+            Self::Transit(transit) => transit.unwrap(key, edk, binding).await,
         }
     }
 
@@ -104,6 +115,7 @@ impl Kms {
     pub async fn check(&self) -> Result<(), KmsError> {
         match self {
             Self::Local(local) => local.check(),
+            Self::Transit(transit) => transit.check().await,
         }
     }
 }

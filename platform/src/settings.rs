@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
+use url::Url;
 
 /// A complete and checked configuration. Secrets show as `[REDACTED]` in `Debug`.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ pub struct Settings {
     pub internal_jwks_refresh_token: Option<SecretString>,
     /// Folder of the local key files, 0700.
     pub keyring_dir: PathBuf,
+    /// Who wraps data keys.
+    pub kms: KmsSettings,
     /// How callers reach the API; links are built from it.
     pub public_url: Option<String>,
     pub oidc: Option<Oidc>,
@@ -62,6 +65,35 @@ pub struct Oidc {
     pub issuer_url: String,
     pub client_id: String,
     pub client_secret: SecretString,
+}
+
+/// Whoever holds the wrapping keys.
+#[derive(Debug, Clone)]
+pub enum KmsSettings {
+    /// The files of `keyring_dir`.
+    Keyring,
+    Transit(Box<TransitSettings>),
+}
+
+/// The Transit engine of an `OpenBao` or Vault server.
+#[derive(Debug, Clone)]
+pub struct TransitSettings {
+    pub address: Url,
+    pub mount: String,
+    /// What the names of our keys begin with.
+    pub key: String,
+    pub namespace: Option<String>,
+    pub login: TransitLogin,
+}
+
+/// How Berth proves to that server who it is.
+#[derive(Debug, Clone)]
+pub enum TransitLogin {
+    TokenFile(PathBuf),
+    AppRole {
+        role_id: String,
+        secret_id_file: PathBuf,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -62,24 +62,24 @@ impl Answer {
     }
 }
 
+/// A client of servers that a test started.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's client, to the stack it started"
+)]
+pub(crate) fn client() -> reqwest::Client {
+    // Whoever comes second finds the same provider.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder()
+        .timeout(Duration::from_mins(1))
+        .build()
+        .expect("a client without special wishes")
+}
+
 impl Api {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test's client, to the stack it started"
-    )]
     pub fn new(base: &str, key: Option<&str>) -> Self {
-        static TLS: std::sync::Once = std::sync::Once::new();
-        TLS.call_once(|| {
-            rustls::crypto::ring::default_provider()
-                .install_default()
-                .expect("nobody else installs a provider");
-        });
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_mins(1))
-            .build()
-            .expect("a client without special wishes");
         Self {
-            http,
+            http: client(),
             base: base.to_owned(),
             key: key.map(ToOwned::to_owned),
         }

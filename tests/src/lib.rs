@@ -11,6 +11,7 @@
 )]
 
 pub mod api;
+pub mod bao;
 pub mod limits;
 pub mod look;
 pub mod name_server;
@@ -23,6 +24,7 @@ pub mod tenant;
 pub mod wait;
 
 pub use api::{Answer, Api};
+pub use bao::Bao;
 pub use replica::Replica;
 pub use stack::{Stack, rough_stack, stack};
 pub use tenant::Tenant;

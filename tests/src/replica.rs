@@ -88,7 +88,7 @@ fn environment(stack: &Stack, role: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has ports");
     let address = listener.local_addr().expect("it is bound");
     address.to_string()

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::api_key::ApiKey;
-use platform::settings::{LogFormat, Settings};
+use platform::settings::{KmsSettings, LogFormat, Settings};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -29,6 +29,7 @@ fn settings(keyring: &std::path::Path) -> Settings {
         node_probe_allowed_cidrs: Vec::new(),
         internal_jwks_refresh_token: None,
         keyring_dir: keyring.join("keyring"),
+        kms: KmsSettings::Keyring,
         public_url: None,
         oidc: None,
         log_format: LogFormat::Text,

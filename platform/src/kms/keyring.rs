@@ -185,7 +185,7 @@ pub(crate) fn fresh_ssh_key() -> ssh_key::PrivateKey {
     ssh_key::private::Ed25519Keypair::from_seed(&seed).into()
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, KeyringError> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, KeyringError> {
     let open = || {
         OpenOptions::new()
             .read(true)

@@ -89,7 +89,7 @@ impl LocalKms {
         let mut keyset = self.keyset(name)?;
         if keyset.version(key.version).is_none() {
             // Another role may have been given a newer version than we have read.
-            keyset = self.read(name).map_err(unavailable)?;
+            keyset = self.read(name).map_err(|e| unavailable(&e))?;
         }
         let kek = keyset
             .version(key.version)
@@ -102,7 +102,9 @@ impl LocalKms {
 
     /// Whether the files are still there and ours alone.
     pub(super) fn check(&self) -> Result<(), KmsError> {
-        self.read(KeyName::Columns).map(drop).map_err(unavailable)
+        self.read(KeyName::Columns)
+            .map(drop)
+            .map_err(|e| unavailable(&e))
     }
 
     fn keyset(&self, name: KeyName) -> Result<Arc<Keyset>, KmsError> {
@@ -145,7 +147,7 @@ impl LocalKms {
         let counted = self
             .keyring
             .add(&format!("{kid}.v{kv}.wraps"), BLOCK, REFUSE_AT)
-            .map_err(unavailable)?;
+            .map_err(|e| unavailable(&e))?;
         let Some(counted) = counted else {
             tracing::error!(kid, kv, "the wrapping key may wrap no more: rotate it");
             return Err(KmsError::Exhausted);
@@ -159,8 +161,10 @@ impl LocalKms {
     }
 }
 
-fn unavailable(error: KeyringError) -> KmsError {
-    KmsError::Unavailable(error.to_string())
+/// The reason may reach `/readyz`, which anybody reads: which file it is, the log tells.
+fn unavailable(error: &KeyringError) -> KmsError {
+    tracing::error!(%error, "the keyring cannot be used");
+    KmsError::Unavailable("the keyring cannot be used".to_owned())
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::kms::KmsError;
 
 const MOST_KEYS: u64 = 1000;
-const LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// With a sweep, five minutes.
+const LIFETIME: Duration = Duration::from_secs(285);
 /// Keys that nobody asks for are wiped at the next sweep after their time.
 const SWEEP: Duration = Duration::from_secs(15);
 
@@ -26,7 +27,7 @@ impl Cache {
     pub(super) fn new() -> Self {
         let keys = moka::future::Cache::builder()
             .max_capacity(MOST_KEYS)
-            .time_to_live(LIFETIME - SWEEP)
+            .time_to_live(LIFETIME)
             .build();
         let swept = keys.clone();
         let sweeper = tokio::spawn(async move {

@@ -114,6 +114,42 @@ pub const KNOWN: &[Known] = &[
         Default("/var/lib/berth/keyring"),
         "folder of Berth's own key files, mode 0700",
     ),
+    plain(
+        "BERTH_KMS",
+        Default("keyring"),
+        "who wraps data keys: `keyring` (files of this host) or `transit` (OpenBao, Vault)",
+    ),
+    plain(
+        "BERTH_TRANSIT_ADDRESS",
+        Optional,
+        "OpenBao or Vault, http(s)://…; required with BERTH_KMS=transit",
+    ),
+    plain(
+        "BERTH_TRANSIT_MOUNT",
+        Default("transit"),
+        "where the Transit engine is mounted",
+    ),
+    plain(
+        "BERTH_TRANSIT_KEY",
+        Default("berth"),
+        "what the names of Berth's Transit keys begin with: <this>-cp-main, <this>-payload",
+    ),
+    plain(
+        "BERTH_TRANSIT_NAMESPACE",
+        Optional,
+        "namespace of the server that the engine is in; unset: the root's",
+    ),
+    plain(
+        "BERTH_TRANSIT_TOKEN_FILE",
+        Optional,
+        "file with the token, mode 0600, read again when it is refused; or the next two",
+    ),
+    plain("BERTH_TRANSIT_ROLE_ID", Optional, "AppRole to log in with"),
+    plain(
+        "BERTH_TRANSIT_SECRET_ID_FILE",
+        Optional,
+        "file with that AppRole's secret id, mode 0600",
+    ),
     secret(
         "INTERNAL_JWKS_REFRESH_TOKEN",
         Reserved,

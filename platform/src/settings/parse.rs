@@ -1,5 +1,7 @@
 //! From raw texts to checked values.
 
+mod kms;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -44,6 +46,7 @@ pub(super) fn settings(source: &Source) -> Result<Settings> {
             .get("INTERNAL_JWKS_REFRESH_TOKEN")
             .map(SecretString::from),
         keyring_dir: PathBuf::from(from.required("BERTH_KEYRING_DIR")?),
+        kms: kms::settings(&from)?,
         public_url: from.url("BERTH_PUBLIC_URL", WEB)?,
         oidc: from.oidc()?,
         log_format: from.log_format()?,

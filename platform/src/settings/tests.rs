@@ -59,6 +59,7 @@ fn each_bad_value_is_named_in_one_line_that_does_not_repeat_it() {
         ("BERTH_TRUSTED_PROXY_CIDRS", "10.0.0.1"),
         ("BERTH_API_REPLICAS", "0"),
         ("OIDC_ISSUER_URL", "issuer"),
+        ("BERTH_KMS", "vault"),
         ("BERTH_LOG_FORMAT", "xml"),
         ("BERTH_LOG", "info,=="),
     ] {
@@ -66,6 +67,46 @@ fn each_bad_value_is_named_in_one_line_that_does_not_repeat_it() {
         assert!(line.contains(name), "{name}: {line}");
         assert!(!line.contains('\n') && !line.contains("hunter2"), "{line}");
     }
+}
+
+#[test]
+fn transit_says_what_it_lacks() {
+    const ALL: [(&str, &str); 4] = [
+        ("BERTH_KMS", "transit"),
+        ("BERTH_TRANSIT_ADDRESS", "https://bao.internal:8200"),
+        ("BERTH_TRANSIT_ROLE_ID", "berth"),
+        ("BERTH_TRANSIT_SECRET_ID_FILE", "/run/berth/secret-id"),
+    ];
+    let KmsSettings::Transit(transit) = with(&ALL).unwrap().kms else {
+        panic!("it is transit");
+    };
+    assert_eq!((&*transit.mount, &*transit.key), ("transit", "berth"));
+    assert!(matches!(transit.login, TransitLogin::AppRole { .. }));
+    for (missing, named) in [
+        (1, "BERTH_TRANSIT_ADDRESS"),
+        (2, "BERTH_TRANSIT_ROLE_ID"),
+        (3, "BERTH_TRANSIT_SECRET_ID_FILE"),
+    ] {
+        let mut some = ALL.to_vec();
+        some.remove(missing);
+        let line = with(&some).unwrap_err().to_string();
+        assert!(line.contains(named), "{line}");
+    }
+    let line = with(&ALL[..2]).unwrap_err().to_string();
+    assert!(line.contains("BERTH_TRANSIT_TOKEN_FILE"), "{line}");
+    for bad in [
+        ("BERTH_TRANSIT_ADDRESS", "bao:8200"),
+        ("BERTH_TRANSIT_MOUNT", "../sys"),
+        ("BERTH_TRANSIT_KEY", "a/b"),
+        ("BERTH_TRANSIT_TOKEN_FILE", "/run/berth/token"),
+    ] {
+        let mut some = ALL.to_vec();
+        some.retain(|(name, _)| *name != bad.0);
+        some.push(bad);
+        let line = with(&some).unwrap_err().to_string();
+        assert!(line.contains(bad.0), "{line}");
+    }
+    assert!(matches!(with(&[]).unwrap().kms, KmsSettings::Keyring));
 }
 
 #[test]

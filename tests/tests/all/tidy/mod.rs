@@ -14,6 +14,7 @@ mod dependencies;
 mod documents;
 mod exceptions;
 mod files;
+mod key_code;
 mod network;
 mod paths;
 mod rooms;
