@@ -83,12 +83,13 @@ impl App {
                     .application_name("berth-api")
                     .options([("statement_timeout", STATEMENT_LIMIT_MILLIS)]),
             );
-        let dependencies = Dependencies::connect(&settings, &shutdown)?;
         let limits = Limits::new(&settings)?;
         let dialer = Dialer::new(settings.node_probe_allowed_cidrs.clone())?;
         let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
         let authority = Authority::open(&keyring)?;
-        let sealer = Sealer::new(Kms::open(&settings, keyring)?);
+        let kms = Arc::new(Kms::open(&settings, keyring)?);
+        let dependencies = Dependencies::connect(&settings, Arc::clone(&kms), &shutdown)?;
+        let sealer = Sealer::new(Arc::clone(&kms));
         let tasks = TaskTracker::new();
         Ok(Self(Arc::new(Parts {
             pool,

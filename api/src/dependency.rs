@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use platform::bus::Bus;
-use platform::kms::KmsError;
+use platform::kms::{Kms, KmsError};
+use platform::payload::Codec;
 use platform::settings::Settings;
 use temporalio_client::Client;
 use temporalio_client::tonic::Request;
@@ -22,7 +23,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Connections beside Postgres, made in the background and healed by themselves.
 pub struct Dependencies {
-    temporal: watch::Receiver<Option<Client>>,
+    temporal: watch::Receiver<Option<(Client, Codec)>>,
     redis: platform::health::Redis,
     /// Word to and from the other replicas.
     pub bus: Arc<Bus>,
@@ -32,14 +33,15 @@ impl Dependencies {
     /// Fails on an address that can never be right, not on a server that is away.
     pub(crate) fn connect(
         settings: &Settings,
+        kms: Arc<Kms>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let (send, temporal) = watch::channel(None);
-        tokio::spawn(
-            shutdown
-                .clone()
-                .run_until_cancelled_owned(connect_temporal(settings.clone(), send)),
-        );
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(connect_temporal(
+            settings.clone(),
+            kms,
+            send,
+        )));
         Ok(Self {
             temporal,
             redis: platform::health::Redis::new(&settings.redis_url)?,
@@ -49,15 +51,35 @@ impl Dependencies {
 
     /// The Temporal client once it is connected; until then the relay does what is owed.
     pub fn temporal(&self) -> Option<Client> {
-        self.temporal.borrow().clone()
+        self.temporal
+            .borrow()
+            .as_ref()
+            .map(|(client, _)| client.clone())
+    }
+
+    /// What opens payloads, from the same moment on.
+    pub fn codec(&self) -> Option<Codec> {
+        self.temporal
+            .borrow()
+            .as_ref()
+            .map(|(_, codec)| codec.clone())
     }
 }
 
-async fn connect_temporal(settings: Settings, send: watch::Sender<Option<Client>>) {
+async fn connect_temporal(
+    settings: Settings,
+    kms: Arc<Kms>,
+    send: watch::Sender<Option<(Client, Codec)>>,
+) {
+    let connect = async || {
+        let codec = Codec::open(Arc::clone(&kms), &settings.temporal_namespace).await?;
+        let client = platform::temporal::connect_with(&settings, "api", &codec).await?;
+        anyhow::Ok((client, codec))
+    };
     loop {
-        match platform::temporal::connect(&settings, "api").await {
-            Ok(client) => {
-                send.send_replace(Some(client));
+        match connect().await {
+            Ok(connected) => {
+                send.send_replace(Some(connected));
                 return;
             }
             Err(error) => tracing::debug!(error = format!("{error:#}"), "Temporal is away"),

@@ -13,6 +13,7 @@ pub mod authentication;
 pub mod authorization;
 pub mod body;
 pub mod call;
+mod cors;
 mod delivery;
 pub mod dependency;
 mod edge;

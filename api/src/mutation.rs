@@ -9,12 +9,14 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
+use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use db::audit::{Actor, Entry, Outcome};
 use db::{PgConnection, Postgres, Transaction};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -114,6 +116,17 @@ impl Permitted {
             StatusCode::NO_CONTENT.into_response(),
             PhantomData,
         ))
+    }
+
+    /// 200 with something that is not a resource; the audit entry names what it was told of.
+    pub(crate) async fn told<T: Serialize>(
+        self,
+        kind: &str,
+        id: &str,
+        body: &T,
+    ) -> db::Result<Committed<T>> {
+        self.commit(StatusCode::OK, kind, id).await?;
+        Ok(Committed(Json(body).into_response(), PhantomData))
     }
 
     async fn finish<R: Resource>(

@@ -12,6 +12,7 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware;
 
 use crate::app::App;
+use crate::cors;
 use crate::edge;
 use crate::endpoint::{Endpoint, VERB_MARK};
 use crate::pipeline::{self, Stage};
@@ -34,6 +35,10 @@ pub(crate) fn build(app: &App, endpoints: impl IntoIterator<Item = Endpoint>) ->
         });
     routes
         .fallback(async || StatusCode::NOT_FOUND)
+        .layer(middleware::from_fn_with_state(
+            cors::Allowed::new(app.settings.temporal_ui_url.as_deref()),
+            cors::handle,
+        ))
         .layer(middleware::from_fn_with_state(
             edge::Room::new(),
             edge::handle,

@@ -4,7 +4,6 @@
 # It cannot make, rotate, read, export, back up or delete a key.
 path "transit/encrypt/berth-cp-main" { capabilities = ["update"] }
 path "transit/decrypt/berth-cp-main" { capabilities = ["update"] }
-path "transit/encrypt/berth-payload" { capabilities = ["update"] }
-path "transit/decrypt/berth-payload" { capabilities = ["update"] }
+path "transit/hmac/berth-payload/sha2-256" { capabilities = ["update"] }
 path "auth/token/lookup-self" { capabilities = ["read"] }
 path "auth/token/renew-self" { capabilities = ["update"] }

@@ -11,7 +11,7 @@ mod keyset;
 mod local;
 mod transit;
 
-use domain::envelope::{Binding, DataKey, KeyId, KeyRef, Wrapped};
+use domain::envelope::{Binding, DataKey, KeyId, KeyRef, KeyVersion, Wrapped};
 
 pub(crate) use self::keyring::fresh_ssh_key;
 use crate::settings::{KmsSettings, Settings};
@@ -108,6 +108,19 @@ impl Kms {
         match self {
             Self::Local(local) => local.unwrap(key, edk, binding),
             Self::Transit(transit) => transit.unwrap(key, edk, binding).await,
+        }
+    }
+
+    /// 32 bytes that one version of a key always gives for a label; without a version, the newest.
+    pub async fn derive(
+        &self,
+        name: KeyName,
+        version: Option<KeyVersion>,
+        label: &str,
+    ) -> Result<(KeyRef, DataKey), KmsError> {
+        match self {
+            Self::Local(local) => local.derive(name, version, label),
+            Self::Transit(transit) => transit.derive(name, version, label).await,
         }
     }
 

@@ -6,6 +6,7 @@ pub mod health;
 pub mod kms;
 pub mod limiter;
 pub mod nats;
+pub mod payload;
 pub mod sealing;
 pub mod settings;
 pub mod ssh;

@@ -65,13 +65,13 @@ pub enum OpenError {
 pub struct Sealer(Arc<Inner>);
 
 struct Inner {
-    kms: Kms,
+    kms: Arc<Kms>,
     cache: Cache,
 }
 
 impl Sealer {
     /// Starts with an empty cache; within a runtime.
-    pub fn new(kms: Kms) -> Self {
+    pub fn new(kms: Arc<Kms>) -> Self {
         Self(Arc::new(Inner {
             kms,
             cache: Cache::new(),

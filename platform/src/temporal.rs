@@ -2,13 +2,15 @@
 //! same data converter.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, RetryOptions};
-use temporalio_common::data_converters::DataConverter;
 use url::Url;
 
+use crate::kms::{Keyring, Kms};
+use crate::payload::Codec;
 use crate::settings::Settings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,8 +18,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_RETRY: Duration = Duration::from_secs(2);
 
 /// Connects once; repeating it is the caller's business. `role` names this process in the
-/// server's task lists.
+/// server's task lists. Without keys for payloads there is no connection.
 pub async fn connect(settings: &Settings, role: &str) -> anyhow::Result<Client> {
+    let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
+    let kms = Arc::new(Kms::open(settings, keyring)?);
+    let codec = Codec::open(kms, &settings.temporal_namespace)
+        .await
+        .context("get the keys of payloads")?;
+    connect_with(settings, role, &codec).await
+}
+
+/// The same with a codec that is there already.
+pub async fn connect_with(
+    settings: &Settings,
+    role: &str,
+    codec: &Codec,
+) -> anyhow::Result<Client> {
     let target = target(&settings.temporal_address)?;
     let options = ConnectionOptions::new(target)
         .identity(format!("{role}@{}", std::process::id()))
@@ -32,13 +48,8 @@ pub async fn connect(settings: &Settings, role: &str) -> anyhow::Result<Client> 
         .await
         .with_context(|| format!("connect to Temporal at {}", settings.temporal_address))?;
     let mut options = ClientOptions::new(settings.temporal_namespace.clone()).build();
-    options.data_converter = data_converter();
+    options.data_converter = codec.converter();
     Ok(Client::new(connection, options)?)
-}
-
-/// How payloads are written and read: the same for clients, workers and replays.
-pub fn data_converter() -> DataConverter {
-    DataConverter::default()
 }
 
 fn target(address: &str) -> anyhow::Result<Url> {

@@ -11,6 +11,8 @@ mod limit;
 mod overhead;
 #[path = "berth/read.rs"]
 mod read;
+#[path = "berth/seal.rs"]
+mod seal;
 
 /// The `p`th percentile of sorted values.
 pub(crate) fn percentile(sorted: &[f64], p: usize) -> f64 {
@@ -35,6 +37,9 @@ async fn main() {
     }
     if runs("read") {
         ratios.extend(read::run(stack, &tenant).await);
+    }
+    if runs("seal") {
+        ratios.extend(seal::run().await);
     }
     if runs("accept") {
         ratios.extend(accept::run(stack, &tenant).await);

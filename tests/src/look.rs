@@ -1,10 +1,15 @@
 //! Looking behind the API: what the database holds, what is left on a machine, what a workflow did.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use domain::envelope::{DataKey, KeyVersion};
 use nix::sys::signal::{Signal, kill};
+use platform::kms::{Keyring, Kms, LocalKms};
+use platform::payload::{self, Codec, Masters};
 use serde_json::{Value, json};
 use sqlx::Row;
+use zeroize::Zeroizing;
 
 use crate::api::Answer;
 use crate::stack::{Stack, workspace};
@@ -176,7 +181,9 @@ impl Stack {
             .await
             .expect("Temporal answers");
         let namespace = self.env("BERTH_TEMPORAL_NAMESPACE").to_owned();
-        Client::new(connection, ClientOptions::new(namespace).build()).expect("a client")
+        let mut options = ClientOptions::new(namespace).build();
+        options.data_converter = self.codec().await.converter();
+        Client::new(connection, options).expect("a client")
     }
 
     /// What the Cancel button of the Temporal UI does.
@@ -188,6 +195,14 @@ impl Stack {
             .cancel(WorkflowCancelOptions::default())
             .await
             .expect("it was running");
+    }
+
+    /// The codec of this stack's payloads: its keyring is beside it.
+    pub async fn codec(&self) -> Codec {
+        let keyring = Keyring::open_or_create(&self.dir().join("data/keyring"));
+        let kms = Kms::Local(LocalKms::open(keyring.expect("a keyring")).expect("keysets"));
+        let codec = Codec::open(Arc::new(kms), self.env("BERTH_TEMPORAL_NAMESPACE")).await;
+        codec.expect("the stack has payload keys")
     }
 
     /// With `BERTH_RECORD_HISTORIES=1` keeps the history of a workflow's latest run under
@@ -210,9 +225,25 @@ impl Stack {
             let file = workspace()
                 .join("tests/histories")
                 .join(format!("{name}.json"));
-            std::fs::write(file, history).expect("histories can be written");
+            let sealed = seal_for_replay(&self.codec().await, &history);
+            std::fs::write(file, sealed).expect("histories can be written");
         }
     }
+}
+
+/// The codec of recorded histories, whose key everybody knows.
+pub fn replay_codec() -> Codec {
+    let key = DataKey::from_bytes(Zeroizing::new(*b"the key of the recorded history."));
+    let masters = Masters::new(KeyVersion::MIN, [(KeyVersion::MIN, key)].into());
+    Codec::with("berth", masters.expect("the primary is there"))
+}
+
+/// A history with its payloads under the key of recorded histories.
+pub fn seal_for_replay(from: &Codec, history: &str) -> String {
+    let history = serde_json::from_str(history).expect("a history is JSON");
+    let to = replay_codec();
+    let sealed = payload::transcode(&history, &|payload| to.seal(&from.unseal(payload)?));
+    format!("{}\n", sealed.expect("its payloads open"))
 }
 
 /// A script that prints whatever an account left behind; prints nothing when all is well.

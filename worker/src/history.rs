@@ -1,6 +1,7 @@
 //! Recorded histories: fetched from a server, replayed on today's code.
 
 use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions};
+use temporalio_common::data_converters::DataConverter;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::{Allocation, NodeEnrollment};
 
@@ -21,9 +22,9 @@ pub async fn fetch(
 }
 
 /// Replays histories of every workflow there is, with the converter that wrote them.
-pub fn replayer() -> anyhow::Result<WorkflowReplayer> {
+pub fn replayer(converter: DataConverter) -> anyhow::Result<WorkflowReplayer> {
     let options = WorkflowReplayerOptions::new()
-        .data_converter(platform::temporal::data_converter())
+        .data_converter(converter)
         .task_queue(contract::queue::PROVISIONING.to_owned())
         .build();
     let mut options = options;

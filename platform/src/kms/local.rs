@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::envelope::{Binding, DataKey, KeyRef, Provider, Wrapped, aead};
+use domain::envelope::{Binding, DataKey, KeyRef, Provider, Wrapped, aead, hkdf_sha256};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
@@ -68,11 +68,7 @@ impl LocalKms {
         let mut edk = nonce.to_vec();
         edk.extend(aead::seal(kek, &nonce, binding.as_bytes(), key.expose()));
         Ok(Wrapped {
-            key: KeyRef {
-                provider: Provider::Local,
-                id: name.as_str().parse().map_err(|_| KmsError::UnknownKey)?,
-                version: keyset.primary,
-            },
+            key: reference(name, keyset.primary)?,
             edk,
         })
     }
@@ -98,6 +94,23 @@ impl LocalKms {
         let opened = aead::open(kek, nonce, binding.as_bytes(), sealed).ok_or(KmsError::Refused)?;
         let bytes = <[u8; 32]>::try_from(opened.as_slice()).map_err(|_| KmsError::Refused)?;
         Ok(DataKey::from_bytes(Zeroizing::new(bytes)))
+    }
+
+    pub(super) fn derive(
+        &self,
+        name: KeyName,
+        version: Option<NonZeroU32>,
+        label: &str,
+    ) -> Result<(KeyRef, DataKey), KmsError> {
+        // Read anew: another role may have been given a newer version.
+        let keyset = self.read(name).map_err(|e| unavailable(&e))?;
+        let version = version.unwrap_or(keyset.primary);
+        let kek = keyset.version(version).ok_or(KmsError::UnknownVersion)?;
+        let mut derived = Zeroizing::new([0; 32]);
+        hkdf_sha256(&[], kek, label.as_bytes(), derived.as_mut_slice())
+            .map_err(|_| KmsError::Refused)?;
+        let key = reference(name, version)?;
+        Ok((key, DataKey::from_bytes(derived)))
     }
 
     /// Whether the files are still there and ours alone.
@@ -159,6 +172,14 @@ impl LocalKms {
         metrics::gauge!("enc_kek_wraps", "kid" => kid, "kv" => kv).set(counted as f64);
         Ok(())
     }
+}
+
+fn reference(name: KeyName, version: NonZeroU32) -> Result<KeyRef, KmsError> {
+    Ok(KeyRef {
+        provider: Provider::Local,
+        id: name.as_str().parse().map_err(|_| KmsError::UnknownKey)?,
+        version,
+    })
 }
 
 /// The reason may reach `/readyz`, which anybody reads: which file it is, the log tells.

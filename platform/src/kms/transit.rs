@@ -70,6 +70,19 @@ struct Decrypted {
     plaintext: Zeroizing<String>,
 }
 
+#[derive(Serialize)]
+struct Hmac<'a> {
+    input: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_version: Option<NonZeroU32>,
+}
+
+#[derive(Deserialize)]
+struct Hmaced {
+    #[serde(deserialize_with = "wiped")]
+    hmac: Zeroizing<String>,
+}
+
 /// What every answer with something in it looks like.
 #[derive(Deserialize)]
 struct Answer<T> {
@@ -126,11 +139,7 @@ impl Transit {
             return Err(KmsError::Unavailable("it answered nonsense".to_owned()));
         }
         Ok(Wrapped {
-            key: KeyRef {
-                provider: Provider::Transit,
-                id: name.as_str().parse().map_err(|_| KmsError::UnknownKey)?,
-                version: key_version,
-            },
+            key: reference(name, key_version)?,
             edk: ciphertext.into_bytes(),
         })
     }
@@ -163,6 +172,29 @@ impl Transit {
         Ok(DataKey::from_bytes(Zeroizing::new(bytes)))
     }
 
+    /// The server's HMAC of the label: one version of the key always gives the same.
+    pub(super) async fn derive(
+        &self,
+        name: KeyName,
+        version: Option<NonZeroU32>,
+        label: &str,
+    ) -> Result<(KeyRef, DataKey), KmsError> {
+        let request = Hmac {
+            input: &BASE64.encode(label),
+            key_version: version,
+        };
+        let path = format!("{}/sha2-256", self.path("hmac", name));
+        let answer: Answer<Hmaced> = self.server.call("hmac", &path, &request).await?;
+        let hmac = answer.data.hmac;
+        let nonsense = || KmsError::Unavailable("it answered nonsense".to_owned());
+        let version = version_of(&hmac).ok_or_else(nonsense)?;
+        let bytes = hmac.rsplit(':').next().map(|text| BASE64.decode(text));
+        let bytes = Zeroizing::new(bytes.and_then(Result::ok).ok_or_else(nonsense)?);
+        let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| nonsense())?;
+        let key = reference(name, version)?;
+        Ok((key, DataKey::from_bytes(Zeroizing::new(bytes))))
+    }
+
     /// Wraps a key that is nobody's and unwraps it: all that Berth's token must be able to do.
     pub(super) async fn check(&self) -> Result<(), KmsError> {
         let key = DataKey::from_bytes(Zeroizing::new([0; 32]));
@@ -180,6 +212,14 @@ impl Transit {
             name.as_str()
         )
     }
+}
+
+fn reference(name: KeyName, version: NonZeroU32) -> Result<KeyRef, KmsError> {
+    Ok(KeyRef {
+        provider: Provider::Transit,
+        id: name.as_str().parse().map_err(|_| KmsError::UnknownKey)?,
+        version,
+    })
 }
 
 /// A secret of an answer, wiped when it is dropped.

@@ -10,7 +10,7 @@ use crate::kms::{Keyring, LocalKms};
 
 fn sealer(directory: &tempfile::TempDir) -> Sealer {
     let keyring = Keyring::open_or_create(&directory.path().join("keys")).unwrap();
-    Sealer::new(Kms::Local(LocalKms::open(keyring).unwrap()))
+    Sealer::new(Arc::new(Kms::Local(LocalKms::open(keyring).unwrap())))
 }
 
 fn place(org: u128, row: u128) -> EncCtx<SchedulerRequest> {

@@ -8,6 +8,7 @@ mod api_keys;
 mod bad_input;
 mod capacity;
 mod cli;
+mod codec;
 mod delivery;
 mod dial;
 mod faults;

@@ -4,8 +4,10 @@
 //! Record anew with `BERTH_RECORD_HISTORIES=1 make test` (before the first tagged release; from
 //! then on, change workflows with `patched()` and keep the files).
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use platform::payload::{ENCODING, transcode};
 use temporalio_client::WorkflowHistory;
 
 /// Each branch of each workflow, by the story that walks it.
@@ -26,6 +28,37 @@ const BRANCHES: &[&str] = &[
     "node_quarantined",
 ];
 
+/// Histories are kept as Temporal keeps them: sealed, here under a key that everybody knows. One
+/// is from before the codec, and still replays.
+#[test]
+fn env_08_recorded_histories_are_sealed() {
+    let folder = tests::stack::workspace().join("tests/histories");
+    let codec = tests::look::replay_codec();
+    let mut from_before = Vec::new();
+    for name in BRANCHES {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.json"))).expect("a history");
+        let history = serde_json::from_str(&text).expect("JSON");
+        let (sealed, plain) = (Cell::new(0), Cell::new(0));
+        let looked = transcode(&history, &|payload| {
+            let encoding = payload.metadata.get("encoding").map(Vec::as_slice);
+            let kind = if encoding == Some(ENCODING.as_bytes()) {
+                &sealed
+            } else {
+                &plain
+            };
+            kind.set(kind.get() + 1);
+            codec.unseal(payload)
+        });
+        looked.expect("what is sealed opens");
+        match (sealed.get(), plain.get()) {
+            (0, 1..) => from_before.push(*name),
+            (1.., 0) => {}
+            mixed => panic!("{name}: {mixed:?} payloads sealed and plain"),
+        }
+    }
+    assert_eq!(from_before, ["node_quarantined"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_recorded_history_replays() {
     let folder = tests::stack::workspace().join("tests/histories");
@@ -45,7 +78,8 @@ async fn every_recorded_history_replays() {
         found, wanted,
         "a branch without history, or a history without branch"
     );
-    let replayer = worker::history::replayer().expect("a replayer");
+    let replayer =
+        worker::history::replayer(tests::look::replay_codec().converter()).expect("a replayer");
     let results = replayer
         .replay_workflows(histories)
         .await

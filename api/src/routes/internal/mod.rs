@@ -1,9 +1,12 @@
 //! `/internal`: numbers and levers for the people who run the installation.
 
+mod codec;
 mod stats;
 
 use crate::endpoint::Endpoint;
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![stats::endpoint()]
+    let mut all = vec![stats::endpoint()];
+    all.extend(codec::endpoints());
+    all
 }
