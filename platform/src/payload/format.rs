@@ -60,13 +60,8 @@ impl Sealing {
     pub(super) fn new(version: KeyVersion, master: &DataKey, salt: [u8; 16]) -> Self {
         let info = [LABEL.as_bytes(), ALGORITHM.as_bytes()].concat();
         let mut okm = Zeroizing::new([0; 64]);
-        // 64 bytes are fewer than HKDF's 255 blocks.
-        drop(hkdf_sha256(
-            &salt,
-            master.expose(),
-            &info,
-            okm.as_mut_slice(),
-        ));
+        hkdf_sha256(&salt, master.expose(), &info, okm.as_mut_slice())
+            .unwrap_or_else(|_| unreachable!("64 bytes are fewer than 255 blocks"));
         let mut sealing = Self {
             version,
             salt,
