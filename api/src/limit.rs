@@ -224,6 +224,11 @@ impl Passage<'_> {
         self.fields
     }
 
+    /// Where the request comes from.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.client
+    }
+
     /// Whose this credential was when it opened something a moment ago.
     pub fn proven(&self, credential: [u8; 32]) -> Option<Subject> {
         self.limits.proven.get(&credential)

@@ -159,7 +159,7 @@ async fn somebody(
         None if authentication::refused_at_sight(headers) => {}
         None => passage.as_strangers().await?,
     }
-    let principal = authentication::principal(app, headers)
+    let principal = authentication::principal(app, headers, passage.client())
         .await
         .inspect_err(|_| passage.disprove(credential))?;
     let subject = Subject::from(&principal);
@@ -220,6 +220,9 @@ async fn decide(call: &Call, headers: &HeaderMap, query: &str) -> Result<Decisio
     let guard = &call.endpoint.guard;
     if guard.authentication == Authentication::PlatformOperator {
         authorization::operator(call.principal.as_ref())?;
+    }
+    if let Some(principal) = &call.principal {
+        authorization::scope::within(principal, guard)?;
     }
     let Some(action) = guard.action else {
         return Ok(Decision::Go(None));

@@ -5,6 +5,7 @@
 //! id, 12 base-62 digits, finds the row and may be logged; the secret, 43 base-62 digits, holds
 //! 256 bits; the checksum is the CRC-32 (ISO-HDLC) of everything before it, 6 base-62 digits.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -12,6 +13,42 @@ use sha2::{Digest, Sha256};
 const PREFIX: &str = "berth_";
 const CHECKSUM_DIGITS: usize = 6;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// What a key may be used for, within what its person may do.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Looking at things.
+    Read,
+    /// Working: allocations, SSH keys, API keys of one's own.
+    Write,
+    /// Administering: organizations, projects, their people; the platform, for its operators.
+    Admin,
+}
+
+impl Scope {
+    /// No bounds.
+    pub fn all() -> BTreeSet<Self> {
+        <Self as strum::VariantArray>::VARIANTS
+            .iter()
+            .copied()
+            .collect()
+    }
+}
 
 /// A key whose checksum holds. `Debug` shows the public id only.
 #[derive(Clone, PartialEq, Eq)]

@@ -101,6 +101,16 @@ policies! {
         "Longest pause between two tries to deliver an event or intent that is refused.";
     CERTIFICATE_TTL = "ssh.certificate_ttl_max_seconds", Seconds 60..=3_600, default 3_600,
         "Longest life of a tenant's SSH certificate.";
+    KEY_LIFETIME = "api_key.lifetime_seconds", Seconds 60..=31_536_000, default 7_776_000,
+        "Life of an API key when the request does not say.";
+    KEY_LIFETIME_MAX = "api_key.lifetime_max_seconds", Seconds 60..=31_536_000, default 31_536_000,
+        "Longest life of an API key, at creation and from a rotation on.";
+    KEY_OVERLAP = "api_key.overlap_seconds", Seconds 0..=604_800, default 86_400,
+        "How long the old secret opens after a rotation when the request does not say.";
+    KEY_OVERLAP_MAX = "api_key.overlap_max_seconds", Seconds 0..=604_800, default 604_800,
+        "Longest time for which two secrets of an API key open.";
+    KEYS_MAX = "api_key.live_max", Count 1..=20, default 20,
+        "API keys of one person in one organization that open something at the same time.";
     READ_PER_MINUTE = "rate_limit.read_per_minute", Count 1..=1_000_000, default 600,
         "Calls that look at something, for one person in one organization.";
     READ_BURST = "rate_limit.read_burst", Count 1..=100_000, default 120,

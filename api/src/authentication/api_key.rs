@@ -1,5 +1,7 @@
 //! Resolves API keys (AK-01, AK-02).
 
+use std::net::IpAddr;
+
 use domain::api_key::{ApiKey, ApiKeyError};
 use subtle::ConstantTimeEq;
 
@@ -8,7 +10,7 @@ use crate::app::App;
 use crate::problem::Problem;
 
 /// One query for a key whose checksum holds, none for any other text.
-pub(super) async fn resolve(app: &App, text: &str) -> Result<Principal, Problem> {
+pub(super) async fn resolve(app: &App, text: &str, from: IpAddr) -> Result<Principal, Problem> {
     let key = ApiKey::parse(text).map_err(|error| match error {
         ApiKeyError::Form => Refusal::UnknownForm,
         ApiKeyError::Checksum => Refusal::Checksum,
@@ -18,7 +20,7 @@ pub(super) async fn resolve(app: &App, text: &str) -> Result<Principal, Problem>
     drop(conn);
     let credential = judge(&key, found)?;
     if credential.stale_use {
-        note_use(app, credential.id);
+        note_use(app, credential.id, from);
     }
     Ok(Principal {
         user_id: credential.user_id,
@@ -27,6 +29,7 @@ pub(super) async fn resolve(app: &App, text: &str) -> Result<Principal, Problem>
         role: credential.role,
         project_roles: credential.project_roles,
         platform_operator: credential.platform_operator,
+        scopes: credential.scopes,
     })
 }
 
@@ -59,10 +62,10 @@ fn judge(
 }
 
 /// Off the request's way: nobody waits for it, and a lost note costs nothing.
-fn note_use(app: &App, id: domain::id::ApiKeyId) {
+fn note_use(app: &App, id: domain::id::ApiKeyId, from: IpAddr) {
     let pool = app.pool.clone();
     app.tasks.spawn(async move {
-        let noted = async { db::api_key::touch(&mut *pool.acquire().await?, id).await };
+        let noted = async { db::api_key::touch(&mut *pool.acquire().await?, id, from).await };
         if let Err(error) = noted.await {
             tracing::debug!(%id, error = &error as &dyn std::error::Error, "use not noted");
         }
@@ -95,6 +98,7 @@ mod tests {
             role: Role::Member,
             project_roles: std::collections::BTreeMap::new(),
             platform_operator: false,
+            scopes: domain::api_key::Scope::all(),
             stale_use: false,
             now: NOW,
         }

@@ -5,9 +5,11 @@ mod api_key;
 #[cfg(test)]
 mod dead_database;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use domain::api_key::Scope;
 use domain::id::{ApiKeyId, OrgId, ProjectId, UserId};
 use domain::role::{ProjectRole, Role};
 use secrecy::{ExposeSecret, SecretString};
@@ -28,6 +30,8 @@ pub struct Principal {
     pub role: Role,
     pub project_roles: BTreeMap<ProjectId, ProjectRole>,
     pub platform_operator: bool,
+    /// What the credential may be used for.
+    pub scopes: BTreeSet<Scope>,
 }
 
 impl Principal {
@@ -75,11 +79,15 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// Finds out who calls.
-pub(crate) async fn principal(app: &App, headers: &HeaderMap) -> Result<Principal, Problem> {
+/// Finds out who calls, from where.
+pub(crate) async fn principal(
+    app: &App,
+    headers: &HeaderMap,
+    from: IpAddr,
+) -> Result<Principal, Problem> {
     let token = bearer(headers)?;
     if token.starts_with("berth_") {
-        return api_key::resolve(app, token).await;
+        return api_key::resolve(app, token, from).await;
     }
     Err(Refusal::UnknownForm.into())
 }

@@ -2,6 +2,7 @@
 //! an outside policy engine would take its place here.
 
 pub mod action;
+pub(crate) mod scope;
 
 use domain::id::{ProjectId, UserId};
 use domain::role::Role;

@@ -3,6 +3,7 @@ use domain::role::ProjectRole;
 use uuid::Uuid;
 
 use super::*;
+use crate::endpoint::Authentication;
 
 fn principal(role: Role) -> Principal {
     Principal {
@@ -16,6 +17,7 @@ fn principal(role: Role) -> Principal {
         )]
         .into(),
         platform_operator: false,
+        scopes: domain::api_key::Scope::all(),
     }
 }
 
@@ -60,4 +62,62 @@ fn operators_only() {
         ..owner
     };
     assert!(authorize(&operator, &action::NODE_CREATE, On::Organization).is_ok());
+}
+
+#[test]
+fn ak_03_a_scope_is_asked_for_beside_the_right() {
+    use domain::api_key::Scope;
+    let with = |scopes: &[Scope]| Principal {
+        scopes: scopes.iter().copied().collect(),
+        ..principal(Role::Owner)
+    };
+    let wanted: Vec<Scope> = crate::routes::registry()
+        .iter()
+        .filter(|endpoint| endpoint.guard.authentication != Authentication::Public)
+        .map(|endpoint| {
+            let mut opens = [Scope::Read, Scope::Write, Scope::Admin]
+                .into_iter()
+                .filter(|scope| scope::within(&with(&[*scope]), &endpoint.guard).is_ok());
+            let only = opens.next().expect("some scope opens it");
+            assert_eq!(opens.next(), None, "{endpoint:?}");
+            let action = endpoint.guard.action.map(|action| action.name);
+            match action {
+                Some("allocation.create" | "api_key.create") => assert_eq!(only, Scope::Write),
+                Some("policy.set" | "project.delete") => assert_eq!(only, Scope::Admin),
+                Some(_) => assert_ne!(only, Scope::Read, "{endpoint:?}"),
+                None => assert_ne!(only, Scope::Write, "{endpoint:?}"),
+            }
+            only
+        })
+        .collect();
+    for scope in Scope::all() {
+        assert!(wanted.contains(&scope));
+    }
+}
+
+#[test]
+fn ak_03_nobody_hands_on_more_than_he_has() {
+    use domain::api_key::Scope;
+    let of = |role, scopes: std::collections::BTreeSet<Scope>| Principal {
+        scopes,
+        project_roles: std::collections::BTreeMap::new(),
+        ..principal(role)
+    };
+    let grants = |principal: &Principal| -> Vec<Scope> {
+        let all = Scope::all().into_iter();
+        all.filter(|scope| scope::may_grant(principal, *scope))
+            .collect()
+    };
+    assert_eq!(
+        grants(&of(Role::Admin, Scope::all())),
+        [Scope::Read, Scope::Write, Scope::Admin]
+    );
+    assert_eq!(
+        grants(&of(Role::Member, Scope::all())),
+        [Scope::Read, Scope::Write]
+    );
+    assert_eq!(
+        grants(&of(Role::Owner, [Scope::Write].into())),
+        [Scope::Write]
+    );
 }

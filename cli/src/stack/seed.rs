@@ -166,6 +166,7 @@ async fn identity(
         public_id: key.public_id(),
         secret_sha256: key.secret_sha256(),
         lifetime_seconds: KEY_LIFETIME_SECONDS,
+        scopes: &domain::api_key::Scope::all(),
     };
     db::api_key::insert(conn, key).await?;
     Ok(())

@@ -23,6 +23,9 @@ pub(crate) enum Verb {
         /// How long it is good for [default: the server's]
         #[arg(long, value_name = "SECONDS")]
         lifetime_seconds: Option<u64>,
+        /// What it may be used for, of what you may do: read, write, admin [default: all of it]
+        #[arg(long = "scope", value_name = "SCOPE", value_parser = ["read", "write", "admin"])]
+        scopes: Vec<String>,
         #[command(flatten)]
         key: KeyArgs,
     },
@@ -62,6 +65,10 @@ struct ApiKey {
     revoked_at: Option<String>,
     #[serde(default)]
     last_used_at: Option<String>,
+    #[serde(default)]
+    last_used_ip: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
     created_at: String,
 }
 
@@ -73,6 +80,9 @@ impl Show for ApiKey {
         table.field("key", &self.secret);
         table.field("expires", &self.expires_at);
         table.field("revoked", &self.revoked_at);
+        table.field("scopes", &self.scopes.join(", "));
+        table.field("last used", &self.last_used_at);
+        table.field("from", &self.last_used_ip);
         table.field("created", &self.created_at);
         table
     }
@@ -85,14 +95,24 @@ impl Show for ApiKey {
 }
 
 impl Row for ApiKey {
-    const HEADINGS: &'static [&'static str] = &["ID", "NAME", "EXPIRES", "LAST USED", "REVOKED"];
+    const HEADINGS: &'static [&'static str] = &[
+        "ID",
+        "NAME",
+        "SCOPES",
+        "EXPIRES",
+        "LAST USED",
+        "FROM",
+        "REVOKED",
+    ];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.clone(),
             self.name.clone(),
+            self.scopes.join(" "),
             self.expires_at.cell(),
             self.last_used_at.cell(),
+            self.last_used_ip.cell(),
             self.revoked_at.cell(),
         ]
     }
@@ -108,9 +128,12 @@ impl Run for Verb {
             Self::Create {
                 name,
                 lifetime_seconds,
+                scopes,
                 key,
             } => {
+                let scopes = (!scopes.is_empty()).then(|| json!(scopes));
                 let body = body([
+                    ("scopes", scopes),
                     ("name", Some(json!(name))),
                     ("lifetime_seconds", lifetime_seconds.map(Value::from)),
                 ]);

@@ -4,6 +4,7 @@
 mod access_scripts;
 mod admin_nodes;
 mod allocations;
+mod api_key_rules;
 mod api_keys;
 mod bad_input;
 mod capacity;

@@ -1,19 +1,20 @@
 //! `POST /api-keys`
 
+use std::collections::BTreeSet;
+
+use domain::api_key::Scope;
 use domain::name::Name;
+use domain::policy::{KEY_LIFETIME, KEY_LIFETIME_MAX};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{IssuedApiKey, LIFETIME_SECONDS, MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS};
-use crate::authorization::{On, action};
+use super::{IssuedApiKey, MIN_LIFETIME_SECONDS};
+use crate::authorization::{On, action, scope};
 use crate::body::Body;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
 use crate::mutation::{Committed, Mutation};
-use crate::problem::{Code, Problem};
-
-/// Keys of one person that open something at the same time.
-const MAX_LIVE_KEYS: i64 = 20;
+use crate::problem::Problem;
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(
@@ -35,15 +36,18 @@ pub(super) fn endpoint() -> Endpoint {
 struct Request {
     #[schema(value_type = String, min_length = 1, max_length = 128)]
     name: Name,
-    /// From a minute to 365 days; 90 days when missing.
+    /// From a minute to 365 days; 90 days when missing. Policies may narrow both.
     #[schema(minimum = 60, maximum = 31_536_000)]
     lifetime_seconds: Option<i64>,
+    /// `read`, `write`, `admin`; when missing: all that the caller has himself.
+    #[schema(value_type = Option<Vec<String>>)]
+    scopes: Option<BTreeSet<Scope>>,
 }
 
 /// Create an API key
 ///
-/// It acts as the caller, with the caller's rights of the moment. The answer is the only one that
-/// shows the secret.
+/// It acts as the caller, with the caller's rights of the moment, within its scopes. The answer is
+/// the only one that shows the secret.
 #[utoipa::path(post, path = "/api/v1/api-keys", request_body = Request,
     responses((status = 201, description = "The key with its secret", body = IssuedApiKey)))]
 async fn handler(
@@ -51,17 +55,27 @@ async fn handler(
     Body(request): Body<Request>,
 ) -> Result<Committed<IssuedApiKey>, Problem> {
     let mut mutation = mutation.authorize(On::Organization)?;
-    let (org_id, user_id) = (mutation.principal()?.org_id, mutation.principal()?.user_id);
+    let principal = mutation.principal()?.clone();
+    let (org_id, user_id) = (principal.org_id, principal.user_id);
+    let scopes = request.scopes.unwrap_or_else(|| {
+        let own = principal.scopes.iter().copied();
+        own.filter(|own| scope::may_grant(&principal, *own))
+            .collect()
+    });
+    if scopes.is_empty() {
+        return Err(Problem::invalid("/scopes", "names no scope"));
+    }
+    super::grantable(&principal, &scopes)?;
+    let conn = mutation.conn();
     let lifetime_seconds = super::within(
+        conn,
+        org_id,
         "/lifetime_seconds",
         request.lifetime_seconds,
-        LIFETIME_SECONDS,
-        MIN_LIFETIME_SECONDS..=MAX_LIFETIME_SECONDS,
-    )?;
-    if db::api_key::count_live(mutation.conn(), user_id).await? >= MAX_LIVE_KEYS {
-        let detail = format!("{MAX_LIVE_KEYS} keys are live; revoke one first");
-        return Err(Problem::new(Code::LimitReached).detail(detail));
-    }
+        (MIN_LIFETIME_SECONDS, &KEY_LIFETIME, &KEY_LIFETIME_MAX),
+    )
+    .await?;
+    super::room_for(conn, &principal, None).await?;
     let drawn = super::draw_key(None)?;
     let new = db::api_key::NewApiKey {
         id: db::id::fresh(),
@@ -71,6 +85,7 @@ async fn handler(
         public_id: drawn.public_id(),
         secret_sha256: drawn.secret_sha256(),
         lifetime_seconds,
+        scopes: &scopes,
     };
     let key = db::api_key::insert(mutation.conn(), new).await?.into();
     Ok(mutation

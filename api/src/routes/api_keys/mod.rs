@@ -7,8 +7,12 @@ mod list;
 mod revoke;
 mod rotate;
 
+use std::collections::BTreeSet;
+
 use db::PgConnection;
+use domain::api_key::Scope;
 use domain::id::{ApiKeyId, OrgId, UserId};
+use domain::policy::{self, Policy};
 use domain::role::Role;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
@@ -18,15 +22,12 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::authentication::Principal;
+use crate::authorization::scope;
 use crate::endpoint::Endpoint;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::resource::{Recall, Resource};
 
-/// How long a key lives when the request does not say: 90 days.
-const LIFETIME_SECONDS: i64 = 90 * DAY_SECONDS;
 const MIN_LIFETIME_SECONDS: i64 = 60;
-const MAX_LIFETIME_SECONDS: i64 = 365 * DAY_SECONDS;
-const DAY_SECONDS: i64 = 86_400;
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -61,6 +62,11 @@ pub(crate) struct ApiKey {
     /// To the minute.
     #[serde(with = "time::serde::rfc3339::option")]
     last_used_at: Option<OffsetDateTime>,
+    /// Where that use came from.
+    last_used_ip: Option<String>,
+    /// What it may be used for, within what its person may do.
+    #[schema(value_type = Vec<String>, example = json!(["read"]))]
+    scopes: BTreeSet<Scope>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -90,6 +96,8 @@ impl From<db::api_key::ApiKey> for ApiKey {
             previous_secret_expires_at: row.previous_expires_at,
             revoked_at: row.revoked_at,
             last_used_at: row.last_used_at,
+            last_used_ip: row.last_used_ip,
+            scopes: row.scopes,
             created_at: row.created_at,
             updated_at: row.updated_at,
             version: row.version,
@@ -157,18 +165,56 @@ fn draw_key(public_id: Option<&str>) -> Result<domain::api_key::ApiKey, Problem>
     ApiKey::from_parts(public_id.unwrap_or(&drawn), &secret).map_err(|e| Problem::internal(&e))
 }
 
-/// Checks a number of seconds in the body.
-fn within(
+/// Refuses scopes that the caller could not use himself.
+fn grantable(principal: &Principal, scopes: &BTreeSet<Scope>) -> Result<(), Problem> {
+    let beyond = |scope: &&Scope| !scope::may_grant(principal, **scope);
+    match scopes.iter().find(beyond) {
+        None => Ok(()),
+        Some(scope) => {
+            let name: &'static str = scope.into();
+            let detail = format!("you have no {name} rights to hand on");
+            Err(Problem::new(Code::Forbidden)
+                .detail(detail.clone())
+                .at("/scopes", detail))
+        }
+    }
+}
+
+/// Refuses a key more than a person may have, counting those besides `this` one. Nobody else gives
+/// him one until the transaction ends.
+async fn room_for(
+    conn: &mut PgConnection,
+    principal: &Principal,
+    this: Option<ApiKeyId>,
+) -> Result<(), Problem> {
+    let (org, user) = (principal.org_id, principal.user_id);
+    db::api_key::lock_person(conn, org, user).await?;
+    let scope = policy::Scope::Organization(org);
+    let most = db::policy::resolve(conn, &policy::KEYS_MAX, scope).await?;
+    if db::api_key::count_live(conn, user, this).await? < most {
+        return Ok(());
+    }
+    let detail = format!("{most} keys are live; revoke one first");
+    Err(Problem::new(Code::LimitReached).detail(detail))
+}
+
+/// A time in the body: what is asked for, or the policy's default, and not beyond the policy's
+/// bound in this organization.
+async fn within(
+    conn: &mut PgConnection,
+    org: OrgId,
     pointer: &str,
-    seconds: Option<i64>,
-    default: i64,
-    bounds: std::ops::RangeInclusive<i64>,
+    asked_seconds: Option<i64>,
+    (least, default, most): (i64, &Policy, &Policy),
 ) -> Result<i64, Problem> {
-    let seconds = seconds.unwrap_or(default);
-    if bounds.contains(&seconds) {
+    let scope = policy::Scope::Organization(org);
+    let most = db::policy::resolve(conn, most, scope).await?;
+    let Some(seconds) = asked_seconds else {
+        return Ok(db::policy::resolve(conn, default, scope).await?.min(most));
+    };
+    if (least..=most).contains(&seconds) {
         return Ok(seconds);
     }
-    let (least, most) = bounds.into_inner();
     Err(Problem::invalid(
         pointer,
         format!("must be between {least} and {most}"),

@@ -1,13 +1,12 @@
 //! `POST /api-keys/{id}:rotate`
 
 use domain::id::ApiKeyId;
+use domain::policy::{KEY_LIFETIME, KEY_LIFETIME_MAX, KEY_OVERLAP, KEY_OVERLAP_MAX};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{
-    ApiKey, DAY_SECONDS, IssuedApiKey, LIFETIME_SECONDS, MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS,
-};
+use super::{ApiKey, IssuedApiKey, MIN_LIFETIME_SECONDS};
 use crate::authorization::{On, action};
 use crate::body::Body;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
@@ -15,11 +14,6 @@ use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
 use crate::query::Path;
 use crate::resource::Resource;
-
-/// How long the old secret opens when the request does not say.
-const OVERLAP_SECONDS: i64 = DAY_SECONDS;
-/// How long it may at most (AK-03).
-const MAX_OVERLAP_SECONDS: i64 = 7 * DAY_SECONDS;
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(
@@ -49,7 +43,8 @@ struct Request {
 
 /// Give an API key a new secret
 ///
-/// Id and public id stay. The answer is the only one that shows the secret.
+/// Id, public id and scopes stay. The answer is the only one that shows the secret, and it goes to
+/// the person in whose name the key acts and to nobody else: an admin revokes.
 #[utoipa::path(post, path = "/api/v1/api-keys/{id}:rotate", params(("id" = String, Path)),
     request_body = Request,
     responses((status = 200, description = "The key with its new secret", body = IssuedApiKey)))]
@@ -61,21 +56,34 @@ async fn handler(
     let key = db::api_key::lock(mutation.conn(), id).await?;
     let key = key.ok_or_else(|| Problem::not_found(ApiKey::KIND))?;
     let mut mutation = mutation.authorize(On::Owned(key.user_id))?;
+    let principal = mutation.principal()?.clone();
+    if key.user_id != principal.user_id {
+        return Err(Problem::new(Code::Forbidden)
+            .detail("a new secret goes to the key's own person; an admin revokes the key"));
+    }
+    super::grantable(&principal, &key.scopes)?;
     if key.revoked_at.is_some() {
         return Err(Problem::new(Code::Conflict).detail("the key is revoked"));
     }
+    let (conn, org) = (mutation.conn(), principal.org_id);
     let overlap_seconds = super::within(
+        conn,
+        org,
         "/overlap_seconds",
         request.overlap_seconds,
-        OVERLAP_SECONDS,
-        0..=MAX_OVERLAP_SECONDS,
-    )?;
+        (0, &KEY_OVERLAP, &KEY_OVERLAP_MAX),
+    )
+    .await?;
     let lifetime_seconds = super::within(
+        conn,
+        org,
         "/lifetime_seconds",
         request.lifetime_seconds,
-        LIFETIME_SECONDS,
-        MIN_LIFETIME_SECONDS..=MAX_LIFETIME_SECONDS,
-    )?;
+        (MIN_LIFETIME_SECONDS, &KEY_LIFETIME, &KEY_LIFETIME_MAX),
+    )
+    .await?;
+    // One that had expired opens something again from now on.
+    super::room_for(conn, &principal, Some(id)).await?;
     let drawn = super::draw_key(Some(&key.public_id))?;
     let secret = drawn.secret_sha256();
     let key = db::api_key::rotate(
