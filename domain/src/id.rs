@@ -128,6 +128,8 @@ ids! {
     EventId = "evt";
     /// One physical GPU.
     GpuId = "gpu";
+    /// A subject of an OpenID provider, linked to a person.
+    IdentityId = "ident";
     /// A start or wake that a workflow is owed.
     IntentId = "intent";
     /// An API key (the row, not the secret).
@@ -142,6 +144,8 @@ ids! {
     ProbeReportId = "probe";
     /// A project of an organization.
     ProjectId = "proj";
+    /// One process that serves the API.
+    ReplicaId = "replica";
     /// A tenant's public SSH key.
     SshKeyId = "sshkey";
     /// One stretch of billable time.

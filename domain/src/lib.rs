@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod event;
 pub mod id;
 pub mod inventory;
+pub mod jwt;
 pub mod label;
 pub mod name;
 pub mod net_guard;

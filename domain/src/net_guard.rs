@@ -119,6 +119,32 @@ impl NetGuard {
     }
 }
 
+/// Judges an address that somebody's document named, where only the public internet is meant: no
+/// network of the operator's, and nothing for a special use.
+pub fn judge_public(address: IpAddr) -> Result<(), Denied> {
+    let address = unmapped(address);
+    let (hard, soft) = match address {
+        IpAddr::V4(v4) => (hard_v4(v4), ranges::is_special_v4(v4)),
+        IpAddr::V6(v6) => (hard_v6(v6), ranges::is_special_v6(v6)),
+    };
+    match hard {
+        Some(denied) => Err(denied),
+        None if soft => Err(Denied::SpecialUse),
+        None => Ok(()),
+    }
+}
+
+/// Judges an address of a server that the operator himself named, wherever it is: only what is
+/// never such a server is refused.
+pub fn judge_configured(address: IpAddr) -> Result<(), Denied> {
+    let hard = match unmapped(address) {
+        IpAddr::V4(v4) => hard_v4(v4),
+        IpAddr::V6(v6) => hard_v6(v6),
+    };
+    hard.filter(|denied| *denied != Denied::Loopback)
+        .map_or(Ok(()), Err)
+}
+
 /// `::ffff:a.b.c.d` reaches `a.b.c.d`, so it is judged as that.
 fn unmapped(address: IpAddr) -> IpAddr {
     match address {

@@ -4,6 +4,8 @@
 //! that passed; what the name means a moment later does not matter. Nothing of the answer's
 //! reason leaves by the error's text: the class is in the metric.
 
+pub mod web;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -7,6 +7,7 @@ pub mod kms;
 pub mod limiter;
 pub mod nats;
 pub mod payload;
+pub mod oidc;
 pub mod sealing;
 pub mod settings;
 pub mod ssh;

@@ -15,6 +15,7 @@ pub use self::source::{CONFIG_FILE, Source, session_path};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use domain::jwt::Rules;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
@@ -46,7 +47,8 @@ pub struct Settings {
     pub worker_metrics_listen: Option<SocketAddr>,
     /// Private ranges that nodes may live in; empty: every target is denied.
     pub node_probe_allowed_cidrs: Vec<IpNet>,
-    pub internal_jwks_refresh_token: Option<SecretString>,
+    /// Bearer tokens of `POST /internal/auth/jwks/refresh`: none, one, or two during a change.
+    pub internal_jwks_refresh_tokens: Vec<SecretString>,
     /// Folder of the local key files, 0700.
     pub keyring_dir: PathBuf,
     /// Who wraps data keys.
@@ -59,12 +61,12 @@ pub struct Settings {
     pub log_filter: String,
 }
 
-/// The identity provider that people log in at: all three settings, or none.
+/// The identity provider: whose access tokens are taken, and later where people log in.
 #[derive(Debug, Clone)]
 pub struct Oidc {
-    pub issuer_url: String,
-    pub client_id: String,
-    pub client_secret: SecretString,
+    pub rules: Rules,
+    pub client_id: Option<String>,
+    pub client_secret: Option<SecretString>,
 }
 
 /// Whoever holds the wrapping keys.

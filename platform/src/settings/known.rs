@@ -152,18 +152,33 @@ pub const KNOWN: &[Known] = &[
     ),
     secret(
         "INTERNAL_JWKS_REFRESH_TOKEN",
-        Reserved,
-        "bearer token of POST /internal/auth/jwks/refresh; unset: 404",
+        Optional,
+        "bearer token of POST /internal/auth/jwks/refresh, 43 characters or more; two with a comma between while it is changed; unset: 404",
     ),
     plain(
         "OIDC_ISSUER_URL",
-        Reserved,
-        "OpenID provider, https://…; unset: login routes answer 404",
+        Optional,
+        "OpenID provider whose access tokens are taken, https://… (http:// on a loopback address); unset: none are",
     ),
     plain(
         "OIDC_CLIENT_ID",
-        Reserved,
+        Optional,
         "Berth's client at that provider",
+    ),
+    plain(
+        "BERTH_OIDC_AUDIENCE",
+        Optional,
+        "what access tokens must be meant for (aud); unset: OIDC_CLIENT_ID",
+    ),
+    plain(
+        "BERTH_OIDC_ALGORITHMS",
+        Default("ES256,EdDSA,RS256"),
+        "signature algorithms that the provider's tokens may have, comma-separated",
+    ),
+    plain(
+        "BERTH_OIDC_CLIENTS",
+        Optional,
+        "clients whose tokens are taken (azp, client_id), comma-separated; unset: any",
     ),
     secret("OIDC_CLIENT_SECRET", Reserved, "that client's secret"),
     plain(

@@ -1,6 +1,7 @@
 //! From raw texts to checked values.
 
 mod kms;
+mod oidc;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::known::{self, Need};
-use super::{LogFormat, Oidc, Settings, SettingsError, Source};
+use super::{LogFormat, Settings, SettingsError, Source};
 
 type Result<T> = std::result::Result<T, SettingsError>;
 
@@ -42,13 +43,11 @@ pub(super) fn settings(source: &Source) -> Result<Settings> {
         internal_listen: from.optional("BERTH_INTERNAL_LISTEN", "not address:port")?,
         worker_metrics_listen: from.optional("BERTH_WORKER_METRICS_LISTEN", "not address:port")?,
         node_probe_allowed_cidrs: from.ranges("NODE_PROBE_ALLOWED_CIDRS")?,
-        internal_jwks_refresh_token: from
-            .get("INTERNAL_JWKS_REFRESH_TOKEN")
-            .map(SecretString::from),
+        internal_jwks_refresh_tokens: oidc::refresh_tokens(&from)?,
         keyring_dir: PathBuf::from(from.required("BERTH_KEYRING_DIR")?),
         kms: kms::settings(&from)?,
         public_url: from.url("BERTH_PUBLIC_URL", WEB)?,
-        oidc: from.oidc()?,
+        oidc: oidc::oidc(&from)?,
         log_format: from.log_format()?,
         log_filter: from.log_filter()?,
     })
@@ -127,14 +126,17 @@ impl<'a> From<'a> {
         }
     }
 
-    fn ranges(&self, name: &'static str) -> Result<Vec<IpNet>> {
-        let items = self
-            .get(name)
+    /// What stands between commas.
+    fn items(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
+        self.get(name)
             .unwrap_or_default()
             .split(',')
             .map(str::trim)
-            .filter(|item| !item.is_empty());
-        items
+            .filter(|item| !item.is_empty())
+    }
+
+    fn ranges(&self, name: &'static str) -> Result<Vec<IpNet>> {
+        self.items(name)
             .map(|item| {
                 item.parse().map_err(|_| {
                     bad(
@@ -144,18 +146,6 @@ impl<'a> From<'a> {
                 })
             })
             .collect()
-    }
-
-    fn oidc(&self) -> Result<Option<Oidc>> {
-        const NAMES: [&str; 3] = ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"];
-        if NAMES.iter().all(|name| self.get(name).is_none()) {
-            return Ok(None);
-        }
-        Ok(Some(Oidc {
-            issuer_url: self.required_url(NAMES[0], WEB)?,
-            client_id: self.required(NAMES[1])?.to_owned(),
-            client_secret: self.required(NAMES[2])?.into(),
-        }))
     }
 
     fn log_format(&self) -> Result<LogFormat> {

@@ -60,6 +60,7 @@ fn each_bad_value_is_named_in_one_line_that_does_not_repeat_it() {
         ("BERTH_API_REPLICAS", "0"),
         ("OIDC_ISSUER_URL", "issuer"),
         ("BERTH_KMS", "vault"),
+        ("INTERNAL_JWKS_REFRESH_TOKEN", "hunter2"),
         ("BERTH_LOG_FORMAT", "xml"),
         ("BERTH_LOG", "info,=="),
     ] {
@@ -111,13 +112,75 @@ fn transit_says_what_it_lacks() {
 
 #[test]
 fn half_an_openid_client_is_refused() {
-    let line = with(&[
-        ("OIDC_ISSUER_URL", "https://id.example"),
-        ("OIDC_CLIENT_ID", "berth"),
-    ])
-    .unwrap_err()
-    .to_string();
-    assert!(line.contains("OIDC_CLIENT_SECRET"), "{line}");
+    let missed = |given: &[(&'static str, &'static str)], name: &str| {
+        let line = with(given).unwrap_err().to_string();
+        assert!(line.contains(name), "{line}");
+    };
+    let issuer = ("OIDC_ISSUER_URL", "https://id.example");
+    missed(&[issuer], "OIDC_CLIENT_ID");
+    missed(&[("OIDC_CLIENT_ID", "berth")], "OIDC_ISSUER_URL");
+    missed(&[("BERTH_OIDC_AUDIENCE", "api")], "OIDC_ISSUER_URL");
+    let api = ("BERTH_OIDC_AUDIENCE", "api");
+    missed(
+        &[issuer, api, ("OIDC_CLIENT_SECRET", "hunter2")],
+        "OIDC_CLIENT_ID",
+    );
+    missed(
+        &[issuer, api, ("BERTH_OIDC_ALGORITHMS", "ES256,HS256")],
+        "BERTH_OIDC_ALGORITHMS",
+    );
+    missed(
+        &[issuer, api, ("BERTH_OIDC_ALGORITHMS", ",")],
+        "BERTH_OIDC_ALGORITHMS",
+    );
+}
+
+#[test]
+fn an_issuer_is_https_or_on_this_machine() {
+    let rules = |url: &'static str| {
+        with(&[("OIDC_ISSUER_URL", url), ("OIDC_CLIENT_ID", "berth")])
+            .map(|settings| settings.oidc.unwrap().rules)
+    };
+    for url in [
+        "https://id.example/realms/a",
+        "http://127.0.0.1:4000",
+        "http://[::1]:4000/",
+    ] {
+        let rules = rules(url).unwrap();
+        assert_eq!(
+            (rules.issuer.as_str(), rules.audience.as_str()),
+            (url, "berth")
+        );
+        assert_eq!(rules.token_type, "at+jwt");
+    }
+    for url in [
+        "http://id.example",
+        "http://localhost",
+        "http://10.0.0.1",
+        "https://u:p@id.example",
+        "https://id.example/?a=b",
+        "https://id.example/#f",
+    ] {
+        let line = rules(url).unwrap_err().to_string();
+        assert!(line.contains("OIDC_ISSUER_URL"), "{url}: {line}");
+    }
+}
+
+#[test]
+fn jwt_06_refresh_tokens_are_long_and_at_most_two() {
+    let (one, two) = ("a".repeat(43), "b".repeat(64));
+    let of = |text: &str| {
+        let source = Source::of_values(
+            GOOD.into_iter()
+                .chain([("INTERNAL_JWKS_REFRESH_TOKEN", text)]),
+        );
+        Settings::from_source(&source).map(|s| s.internal_jwks_refresh_tokens.len())
+    };
+    assert_eq!(of(&one).unwrap(), 1);
+    assert_eq!(of(&format!("{one}, {two}")).unwrap(), 2);
+    assert!(of(&format!("{one},{one},{two}")).is_err());
+    assert!(of(&"a".repeat(42)).is_err());
+    assert!(of(&format!("{one},short")).is_err());
 }
 
 #[test]
