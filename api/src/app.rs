@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::PgPool;
+use domain::id::ReplicaId;
 use platform::dial::Dialer;
 use platform::kms::{Keyring, Kms};
+use platform::oidc::{Issuer, Pace};
 use platform::sealing::Sealer;
 use platform::settings::Settings;
 use platform::ssh::Authority;
@@ -14,6 +16,7 @@ use platform::telemetry::Telemetry;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -47,6 +50,12 @@ pub struct Parts {
     pub sealer: Sealer,
     /// Signs tenants' certificates.
     pub authority: Authority,
+    /// Whose access tokens are taken, if anybody's.
+    pub issuer: Option<Issuer>,
+    /// This process among those that serve the API.
+    pub replica: ReplicaId,
+    /// Says to this replica that there is an order.
+    pub orders: Notify,
     /// Work that outlives its request; waited for at shutdown.
     pub tasks: TaskTracker,
     /// Cancelled when the process is asked to stop: long polls end early.
@@ -90,6 +99,11 @@ impl App {
         let kms = Arc::new(Kms::open(&settings, keyring)?);
         let dependencies = Dependencies::connect(&settings, Arc::clone(&kms), &shutdown)?;
         let sealer = Sealer::new(Arc::clone(&kms));
+        let issuer = settings
+            .oidc
+            .as_ref()
+            .map(|oidc| Issuer::start(oidc.rules.clone(), Pace::STANDARD, &shutdown))
+            .transpose()?;
         let tasks = TaskTracker::new();
         Ok(Self(Arc::new(Parts {
             pool,
@@ -100,6 +114,9 @@ impl App {
             dialer,
             sealer,
             authority,
+            issuer,
+            replica: db::id::fresh(),
+            orders: Notify::new(),
             tasks,
             shutdown,
             openapi,

@@ -24,7 +24,9 @@ pub enum Authentication {
     Public,
     /// Whoever belongs to an organization; sees that organization.
     Principal,
-    /// The same, except that a platform operator sees every organization and the platform itself.
+    /// The same, and no API key where people can come in another way.
+    Person,
+    /// As [`Self::Principal`], except that a platform operator sees every organization and the platform itself.
     PrincipalOrOperator,
     /// The people who run the installation; see every organization.
     PlatformOperator,

@@ -28,6 +28,7 @@ pub mod page;
 pub mod pipeline;
 pub mod problem;
 pub mod query;
+mod replica;
 pub mod resource;
 mod router;
 pub mod routes;
@@ -48,6 +49,7 @@ pub async fn serve(
     let openapi = openapi::render(&routes::registry())?;
     let app = App::new(settings, telemetry, shutdown.clone(), openapi)?;
     limit::keep_fresh(&app, shutdown.clone()).await;
+    app.tasks.spawn(replica::run(app.clone()));
     let apart = app.settings.internal_listen;
     let (internal, public): (Vec<_>, Vec<_>) = routes::registry()
         .into_iter()

@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::authentication::Principal;
+use crate::authentication::{Credential, Principal};
 use crate::authorization::{self, Denied, On};
 use crate::call::Call;
 use crate::idempotency::Claim;
@@ -37,6 +37,7 @@ struct Open {
     call: Call,
     tx: Transaction<'static, Postgres>,
     claim: Option<Claim>,
+    detail: Value,
 }
 
 /// The answer to a change that holds; made by committing only.
@@ -49,7 +50,12 @@ impl Mutation {
         tx: Transaction<'static, Postgres>,
         claim: Option<Claim>,
     ) -> Self {
-        Self(Open { call, tx, claim })
+        Self(Open {
+            call,
+            tx,
+            claim,
+            detail: json!({}),
+        })
     }
 
     /// For reading and locking what the decision depends on.
@@ -83,6 +89,15 @@ impl Permitted {
 
     pub fn app(&self) -> App {
         self.0.call.app.clone()
+    }
+
+    /// What the audit entry says beside its columns: ids and numbers, never a secret.
+    pub fn note(&mut self, detail: Value) {
+        self.0.detail = detail;
+    }
+
+    pub fn request_id(&self) -> &str {
+        self.0.call.request_id.as_str()
     }
 
     pub fn principal(&self) -> Result<&Principal, Problem> {
@@ -145,14 +160,23 @@ impl Permitted {
             call,
             mut tx,
             claim,
+            detail,
         } = self.0;
         if let Some(claim) = claim {
             claim.record(&mut tx, status, kind, id).await?;
             metrics::counter!("api_idempotency_total", "outcome" => "created").increment(1);
         }
         let subject = Some((kind, id));
-        audit(&call, &mut tx, Outcome::Allowed, None, subject, &json!({})).await?;
+        audit(&call, &mut tx, Outcome::Allowed, None, subject, &detail).await?;
         tx.commit().await.map_err(db::Error::from)
+    }
+}
+
+impl<R: Resource> Committed<R> {
+    /// The same answer with what became of the change since.
+    #[must_use]
+    pub fn told(self, resource: &R) -> Self {
+        Self(shown(self.0.status(), resource), PhantomData)
     }
 }
 
@@ -168,17 +192,20 @@ pub(crate) async fn audit(
     let Some(action) = call.endpoint.guard.action else {
         return Ok(());
     };
-    let key_id = call.principal.as_ref().map(|p| p.api_key_id.to_string());
+    let user_id = call.principal.as_ref().map(|p| p.user_id);
+    let (kind, id) = match call.principal.as_ref().map(|p| p.credential) {
+        Some(Credential::ApiKey(id)) => ("api_key", id.to_string()),
+        Some(Credential::Identity(_)) => {
+            ("user", user_id.map(|id| id.to_string()).unwrap_or_default())
+        }
+        None => ("system", "internal".to_owned()),
+    };
     let entry = Entry {
         org_id: call.principal.as_ref().map(|p| p.org_id),
         actor: Actor {
-            kind: if key_id.is_some() {
-                "api_key"
-            } else {
-                "system"
-            },
-            id: key_id.as_deref().unwrap_or("internal"),
-            user_id: call.principal.as_ref().map(|p| p.user_id),
+            kind,
+            id: &id,
+            user_id,
         },
         action: action.name,
         resource_kind: subject.map_or(action.resource_kind(), |(kind, _)| kind),

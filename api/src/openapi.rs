@@ -52,6 +52,10 @@ fn document(endpoints: &[Endpoint]) -> OpenApi {
             "api_key",
             bearer("An API key, berth_<public id>_<secret><checksum>"),
         )
+        .security_scheme(
+            "access_token",
+            bearer("An access token (RFC 9068) of the configured OpenID provider"),
+        )
         .security_scheme("internal_token", bearer("INTERNAL_JWKS_REFRESH_TOKEN"));
     let info = InfoBuilder::new()
         .title("Berth")
@@ -90,10 +94,11 @@ fn described(endpoint: &Endpoint) -> Operation {
     operation.security = Some(match guard.authentication {
         Authentication::Public => Vec::new(),
         Authentication::Principal
+        | Authentication::Person
         | Authentication::PrincipalOrOperator
-        | Authentication::PlatformOperator => {
-            vec![SecurityRequirement::new("api_key", Vec::<String>::new())]
-        }
+        | Authentication::PlatformOperator => ["api_key", "access_token"]
+            .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
+            .to_vec(),
         Authentication::InternalToken => {
             vec![SecurityRequirement::new(
                 "internal_token",

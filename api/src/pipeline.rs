@@ -100,7 +100,7 @@ async fn admit(
     span.record("rate_class", class);
     let principal = authenticate(app, endpoint, passage, &parts.headers).await?;
     if let Some(principal) = &principal {
-        span.record("principal", tracing::field::display(principal.api_key_id));
+        span.record("principal", tracing::field::display(principal.credential));
     }
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => receive(&parts.headers, body).await?,
@@ -130,17 +130,18 @@ async fn authenticate(
     match endpoint.guard.authentication {
         Authentication::Public => passage.as_strangers().await.map(|()| None),
         Authentication::Principal
+        | Authentication::Person
         | Authentication::PrincipalOrOperator
         | Authentication::PlatformOperator => {
             let principal = somebody(app, passage, headers).await?;
             Ok(Some(principal))
         }
-        Authentication::InternalToken => match &app.settings.internal_jwks_refresh_token {
-            Some(token) => {
+        Authentication::InternalToken => match &*app.settings.internal_jwks_refresh_tokens {
+            [] => Err(Problem::new(Code::NotFound)),
+            tokens => {
                 passage.as_strangers().await?;
-                authentication::internal(token, headers).map(|()| None)
+                authentication::internal(tokens, headers).map(|()| None)
             }
-            None => Err(Problem::new(Code::NotFound)),
         },
     }
 }
@@ -223,6 +224,9 @@ async fn decide(call: &Call, headers: &HeaderMap, query: &str) -> Result<Decisio
     }
     if let Some(principal) = &call.principal {
         authorization::scope::within(principal, guard)?;
+    }
+    if guard.authentication == Authentication::Person {
+        authentication::person(&call.app, call.principal.as_ref())?;
     }
     let Some(action) = guard.action else {
         return Ok(Decision::Go(None));

@@ -17,7 +17,7 @@ pub enum Outcome {
     Failed,
 }
 
-/// Who acted: `kind` is one of `api_key`, `workflow`, `system`, `anonymous`.
+/// Who acted: `kind` is one of `user`, `api_key`, `workflow`, `system`, `anonymous`.
 #[derive(Debug, Clone, Copy)]
 pub struct Actor<'a> {
     pub kind: &'a str,

@@ -57,6 +57,19 @@ pub async fn get(conn: &mut PgConnection, id: UserId) -> Result<Option<User>> {
     Ok(row.map(Into::into))
 }
 
+/// Finds a person by his address, whatever its case, as far as the transaction may see him.
+pub async fn get_by_email(conn: &mut PgConnection, email: &str) -> Result<Option<User>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, email, display_name, platform_role, version, created_at, updated_at
+         from users where lower(email) = lower($1)",
+        email,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Into::into))
+}
+
 /// The person of this address, whatever its case, whether the transaction sees him or not; made
 /// under `fresh_id` if there is none.
 pub async fn find_or_insert(

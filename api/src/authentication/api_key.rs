@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use domain::api_key::{ApiKey, ApiKeyError};
 use subtle::ConstantTimeEq;
 
-use super::{Principal, Refusal};
+use super::{Credential, Principal, Refusal};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -25,7 +25,7 @@ pub(super) async fn resolve(app: &App, text: &str, from: IpAddr) -> Result<Princ
     Ok(Principal {
         user_id: credential.user_id,
         org_id: credential.org_id,
-        api_key_id: credential.id,
+        credential: Credential::ApiKey(credential.id),
         role: credential.role,
         project_roles: credential.project_roles,
         platform_operator: credential.platform_operator,

@@ -27,7 +27,7 @@ fn settings(keyring: &std::path::Path) -> Settings {
         internal_listen: None,
         worker_metrics_listen: None,
         node_probe_allowed_cidrs: Vec::new(),
-        internal_jwks_refresh_token: None,
+        internal_jwks_refresh_tokens: Vec::new(),
         keyring_dir: keyring.join("keyring"),
         kms: KmsSettings::Keyring,
         public_url: None,

@@ -1,37 +1,63 @@
-//! Who is calling: exactly one credential, resolved by the first resolver that knows its form.
-//! API keys are the one form that is built; sessions and identity tokens join the same chain.
+//! Who is calling: exactly one credential, resolved by the resolver of its form (AK-05). API keys
+//! and access tokens of the configured OpenID provider are built; a browser's session is known by
+//! its cookie and opens nothing yet.
 
 mod api_key;
+mod bearer;
+#[cfg(test)]
+mod chain;
 #[cfg(test)]
 mod dead_database;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use domain::api_key::Scope;
-use domain::id::{ApiKeyId, OrgId, ProjectId, UserId};
+use domain::id::{ApiKeyId, IdentityId, OrgId, ProjectId, UserId};
+use domain::jwt::{Compact, Reject};
 use domain::role::{ProjectRole, Role};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use crate::app::App;
 use crate::problem::{Code, Problem};
+
+/// What a browser's session will be kept in.
+const SESSION_COOKIE: &str = "__Host-berth_session";
+const ORGANIZATION: HeaderName = HeaderName::from_static("berth-organization");
 
 /// A caller who proved who he is, in the organization that his credential is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     pub user_id: UserId,
     pub org_id: OrgId,
-    /// The key that was used.
-    pub api_key_id: ApiKeyId,
+    pub credential: Credential,
     /// Role in the organization.
     pub role: Role,
     pub project_roles: BTreeMap<ProjectId, ProjectRole>,
     pub platform_operator: bool,
     /// What the credential may be used for.
     pub scopes: BTreeSet<Scope>,
+}
+
+/// What the caller proved it with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    ApiKey(ApiKeyId),
+    /// An access token whose subject is linked to the person.
+    Identity(IdentityId),
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(id) => id.fmt(f),
+            Self::Identity(id) => id.fmt(f),
+        }
+    }
 }
 
 impl Principal {
@@ -56,24 +82,45 @@ enum Refusal {
     Expired,
     Revoked,
     InternalToken,
+    /// A browser's session: there are none yet.
+    Session,
+    /// An access token, and no provider is configured.
+    NoIssuer,
+    /// An access token that does not hold; `jwt_reject_total` says why.
+    AccessToken(Reject),
+    /// A good token of somebody whom nobody linked to a person.
+    UnknownSubject,
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let reason: &'static str = refusal.into();
         metrics::counter!("auth_failures_total", "reason" => reason).increment(1);
+        if let Refusal::AccessToken(reject) = refusal {
+            metrics::counter!("jwt_reject_total", "reason" => reject.as_str()).increment(1);
+        }
         let code = match refusal {
             Refusal::Missing => Code::CredentialsRequired,
             Refusal::Multiple => return Self::new(Code::MultipleCredentials),
+            // Said only to whom proved to know the secret, or shows a signature that holds.
+            Refusal::Expired | Refusal::AccessToken(Reject::Expired) => Code::CredentialsExpired,
+            Refusal::Revoked
+            | Refusal::AccessToken(
+                Reject::RevokedKey
+                | Reject::RevokedToken
+                | Reject::RevokedSession
+                | Reject::IssuedBefore,
+            ) => Code::CredentialsRevoked,
             // AK-02: one answer for all of these, so that it tells nothing about what exists.
             Refusal::UnknownForm
             | Refusal::Checksum
             | Refusal::Unknown
             | Refusal::WrongSecret
-            | Refusal::InternalToken => Code::InvalidCredentials,
-            // Said only to whom proved to know the secret.
-            Refusal::Expired => Code::CredentialsExpired,
-            Refusal::Revoked => Code::CredentialsRevoked,
+            | Refusal::InternalToken
+            | Refusal::Session
+            | Refusal::NoIssuer
+            | Refusal::AccessToken(_)
+            | Refusal::UnknownSubject => Code::InvalidCredentials,
         };
         Self::new(code).header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
@@ -85,76 +132,125 @@ pub(crate) async fn principal(
     headers: &HeaderMap,
     from: IpAddr,
 ) -> Result<Principal, Problem> {
-    let token = bearer(headers)?;
-    if token.starts_with("berth_") {
-        return api_key::resolve(app, token, from).await;
+    let wanted = organization(headers)?;
+    let principal = match given(headers)? {
+        Given::Session => return Err(Refusal::Session.into()),
+        Given::AccessToken(token) => bearer::resolve(app, token, wanted).await?,
+        Given::ApiKey(key) => api_key::resolve(app, key, from).await?,
+    };
+    if wanted.is_some_and(|wanted| wanted != principal.org_id) {
+        let detail = "the API key belongs to another organization";
+        return Err(Problem::new(Code::Forbidden).detail(detail));
     }
-    Err(Refusal::UnknownForm.into())
+    Ok(principal)
 }
 
 /// Whether a look at the text alone refuses the caller: he costs no query of any kind, not even the
 /// limiter's (AK-02). Who gives no credential at all is not among them.
 pub(crate) fn refused_at_sight(headers: &HeaderMap) -> bool {
-    match bearer(headers) {
-        Ok(token) => domain::api_key::ApiKey::parse(token).is_err(),
+    match given(headers) {
+        Ok(Given::ApiKey(key)) => domain::api_key::ApiKey::parse(key).is_err(),
+        Ok(Given::AccessToken(token)) => Compact::parse(token).is_err(),
+        Ok(Given::Session) => true,
         Err(refusal) => refusal != Refusal::Missing,
     }
 }
 
-/// Tells credentials apart without keeping them.
+/// Tells credentials apart without keeping them, and the organizations that one is used in.
 pub(crate) fn fingerprint(headers: &HeaderMap) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for value in headers.get_all(header::AUTHORIZATION) {
+    let authorization = headers.get_all(header::AUTHORIZATION).iter();
+    for value in authorization.chain(headers.get_all(ORGANIZATION)) {
         hash.update(value.len().to_be_bytes());
         hash.update(value.as_bytes());
     }
     hash.finalize().into()
 }
 
-/// Checks the bearer token of internal callers.
-pub(crate) fn internal(expected: &SecretString, headers: &HeaderMap) -> Result<(), Problem> {
-    let token = bearer(headers)?;
-    if bool::from(token.as_bytes().ct_eq(expected.expose_secret().as_bytes())) {
+/// Refuses API keys where only a person may act, as soon as people can come in another way
+/// (ADR 19).
+pub(crate) fn person(app: &App, principal: Option<&Principal>) -> Result<(), Problem> {
+    let by_key = principal.is_some_and(|p| matches!(p.credential, Credential::ApiKey(_)));
+    if by_key && app.issuer.is_some() {
+        let detail = "API keys do not make API keys: come with a token of the identity provider";
+        return Err(Problem::new(Code::Forbidden).detail(detail));
+    }
+    Ok(())
+}
+
+/// Checks the bearer token of internal callers against the one or two that are good now (JWT-06).
+pub(crate) fn internal(expected: &[SecretString], headers: &HeaderMap) -> Result<(), Problem> {
+    let (Given::AccessToken(token) | Given::ApiKey(token)) = given(headers)? else {
+        return Err(Refusal::InternalToken.into());
+    };
+    let token = Sha256::digest(token);
+    // Hashes are of one length, and none of them is left out: the time tells nothing.
+    let good = expected.iter().fold(Choice::from(0), |good, one| {
+        good | token.ct_eq(&Sha256::digest(one.expose_secret()))
+    });
+    if bool::from(good) {
         Ok(())
     } else {
         Err(Refusal::InternalToken.into())
     }
 }
 
-/// The one bearer token of a request. Two credentials would leave open who is meant.
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let first = given.next().ok_or(Refusal::Missing)?;
-    if given.next().is_some() {
-        return Err(Refusal::Multiple);
-    }
-    let text = first.to_str().map_err(|_| Refusal::UnknownForm)?;
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(Refusal::UnknownForm),
+/// A credential by its form, nothing of it proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given<'h> {
+    Session,
+    AccessToken(&'h str),
+    ApiKey(&'h str),
+}
+
+/// The one credential of a request. Two would leave open who is meant, even two of the same.
+fn given(headers: &HeaderMap) -> Result<Given<'_>, Refusal> {
+    let sessions = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .filter(|pair| is_session(pair))
+        .map(|_| Ok(Given::Session));
+    let bearers = headers.get_all(header::AUTHORIZATION).iter().map(bearer);
+    let mut all = sessions.chain(bearers);
+    let first = all.next().ok_or(Refusal::Missing)?;
+    match all.next() {
+        Some(_) => Err(Refusal::Multiple),
+        None => first,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn is_session(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    name.trim_ascii() == SESSION_COOKIE.as_bytes()
+}
 
-    fn headers(values: &[&'static str]) -> HeaderMap {
-        values
-            .iter()
-            .map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value)))
-            .collect()
+fn bearer(value: &HeaderValue) -> Result<Given<'_>, Refusal> {
+    let text = value.to_str().map_err(|_| Refusal::UnknownForm)?;
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => return Err(Refusal::UnknownForm),
+    };
+    if token.starts_with("berth_") {
+        Ok(Given::ApiKey(token))
+    } else {
+        Ok(Given::AccessToken(token))
     }
+}
 
-    #[test]
-    fn exactly_one_credential() {
-        assert_eq!(bearer(&headers(&[])), Err(Refusal::Missing));
-        assert_eq!(
-            bearer(&headers(&["Bearer a", "Bearer a"])),
-            Err(Refusal::Multiple)
-        );
-        assert_eq!(bearer(&headers(&["Basic YTpi"])), Err(Refusal::UnknownForm));
-        assert_eq!(bearer(&headers(&["Bearer"])), Err(Refusal::UnknownForm));
-        assert_eq!(bearer(&headers(&["bearer x"])), Ok("x"));
+/// The organization that a person of several wants to act in.
+fn organization(headers: &HeaderMap) -> Result<Option<OrgId>, Problem> {
+    let mut named = headers.get_all(ORGANIZATION).iter();
+    let Some(first) = named.next() else {
+        return Ok(None);
+    };
+    let id = first
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    match (id, named.next()) {
+        (Some(id), None) => Ok(Some(id)),
+        _ => Err(Problem::new(Code::MalformedRequest)
+            .detail("Berth-Organization is not one organization's id, org_…")),
     }
 }

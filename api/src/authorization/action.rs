@@ -20,6 +20,8 @@ pub enum Needs {
     OwnOr(Role),
     /// A platform operator.
     Operator,
+    /// The holder of the internal token.
+    Token,
 }
 
 impl Action {
@@ -82,6 +84,10 @@ pub const NODE_QUARANTINE: Action = Action::new("node.quarantine", Needs::Operat
 pub const NODE_RETIRE: Action = Action::new("node.retire", Needs::Operator);
 pub const PAYLOAD_DECODE: Action = Action::new("payload.decode", Needs::Operator);
 pub const PAYLOAD_ENCODE: Action = Action::new("payload.encode", Needs::Operator);
+pub const IDENTITY_LINK: Action = Action::new("identity.link", Needs::Operator);
+pub const IDENTITY_UNLINK: Action = Action::new("identity.unlink", Needs::Operator);
+pub const IDENTITY_REVOKE_TOKENS: Action = Action::new("identity.revoke_tokens", Needs::Operator);
+pub const JWKS_REFRESH: Action = Action::new("jwks.refresh", Needs::Token);
 pub const POLICY_SET: Action = Action::new("policy.set", Needs::Operator);
 pub const DEAD_LETTER_REPLAY: Action = Action::new("dead_letter.replay", Needs::Operator);
 pub const OPERATION_RETRY: Action = Action::new("operation.retry", Needs::Operator);

@@ -37,6 +37,7 @@ impl From<Denied> for Problem {
 pub fn authorize(principal: &Principal, action: &Action, on: On) -> Result<(), Denied> {
     let allowed = match (action.needs, on) {
         (Needs::Operator, _) => principal.platform_operator,
+        (Needs::Token, _) => false,
         (Needs::Role(least), On::Project(project)) => principal.role_in(project) >= least,
         (Needs::OwnOr(_), On::Owned(owner)) if owner == principal.user_id => true,
         (Needs::Role(least) | Needs::OwnOr(least), _) => principal.role >= least,
@@ -66,6 +67,7 @@ pub(crate) fn may_ever(principal: &Principal, action: &Action) -> Result<(), Den
         .fold(principal.role, Role::max);
     let allowed = match action.needs {
         Needs::Operator => principal.platform_operator,
+        Needs::Token => false,
         Needs::Role(least) => strongest >= least,
         Needs::OwnOr(_) => true,
     };

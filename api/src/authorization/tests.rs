@@ -3,13 +3,14 @@ use domain::role::ProjectRole;
 use uuid::Uuid;
 
 use super::*;
+use crate::authentication::Credential;
 use crate::endpoint::Authentication;
 
 fn principal(role: Role) -> Principal {
     Principal {
         user_id: UserId::from_uuid(Uuid::from_u128(1)),
         org_id: OrgId::from_uuid(Uuid::from_u128(2)),
-        api_key_id: ApiKeyId::from_uuid(Uuid::from_u128(3)),
+        credential: Credential::ApiKey(ApiKeyId::from_uuid(Uuid::from_u128(3))),
         role,
         project_roles: [(
             ProjectId::from_uuid(Uuid::from_u128(4)),

@@ -64,6 +64,7 @@ codes! {
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "The credentials open nothing", Never;
     CredentialsExpired = "credentials_expired", UNAUTHORIZED, "The credentials have expired", Never;
     CredentialsRevoked = "credentials_revoked", UNAUTHORIZED, "The credentials were revoked", Never;
+    OrganizationRequired = "organization_required", BAD_REQUEST, "The request must name an organization", Never;
     MultipleCredentials = "multiple_credentials", BAD_REQUEST, "Exactly one credential may be given", Never;
     Forbidden = "forbidden", FORBIDDEN, "The caller has no right to do this", Never;
     // What it is about

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use crate::authentication::Principal;
+use crate::authentication::{Credential, Principal};
 use crate::call::Reader;
 use crate::endpoint::{Endpoint, Guard};
 use crate::problem::Problem;
@@ -31,9 +31,19 @@ struct Me {
     project_roles: BTreeMap<ProjectId, ProjectRole>,
     /// Runs the whole installation.
     platform_operator: bool,
-    /// The key that was used.
-    #[schema(value_type = String)]
-    api_key_id: ApiKeyId,
+    credential: MyCredential,
+    /// The key that was used, if it was one.
+    #[schema(value_type = Option<String>)]
+    api_key_id: Option<ApiKeyId>,
+}
+
+/// What the caller proved it with.
+#[derive(Debug, Serialize, ToSchema)]
+struct MyCredential {
+    /// `api_key` or `access_token`.
+    kind: &'static str,
+    /// The key, or the identity at the provider.
+    id: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,6 +70,10 @@ async fn handler(mut reader: Reader, principal: Principal) -> Result<Json<Me>, P
     let user = user.ok_or_else(|| Problem::not_found("user"))?;
     let organization = db::organization::get(reader.conn(), principal.org_id).await?;
     let organization = organization.ok_or_else(|| Problem::not_found("organization"))?;
+    let api_key_id = match principal.credential {
+        Credential::ApiKey(id) => Some(id),
+        Credential::Identity(_) => None,
+    };
     Ok(Json(Me {
         user: MyUser {
             id: user.id,
@@ -74,6 +88,14 @@ async fn handler(mut reader: Reader, principal: Principal) -> Result<Json<Me>, P
         role: principal.role,
         project_roles: principal.project_roles,
         platform_operator: principal.platform_operator,
-        api_key_id: principal.api_key_id,
+        credential: MyCredential {
+            kind: if api_key_id.is_some() {
+                "api_key"
+            } else {
+                "access_token"
+            },
+            id: principal.credential.to_string(),
+        },
+        api_key_id,
     }))
 }

@@ -60,6 +60,10 @@ fn values(ctx: &Context) -> Vec<(&'static str, String)> {
         ("REDIS_URL", redis::url(ctx)),
         ("NATS_URL", nats::url(ctx)),
         (
+            "INTERNAL_JWKS_REFRESH_TOKEN",
+            memory.jwks_refresh_token.clone(),
+        ),
+        (
             "BERTH_PIDS_DIR",
             ctx.layout.pids_dir().display().to_string(),
         ),

@@ -23,6 +23,9 @@ pub(super) struct Memory {
     /// one that stayed away would look like a machine that is down.
     #[serde(default)]
     pub(super) nodes: u32,
+    /// `INTERNAL_JWKS_REFRESH_TOKEN`; stacks of earlier versions get theirs now.
+    #[serde(default = "long_secret")]
+    pub(super) jwks_refresh_token: String,
 }
 
 /// Everything of a stack that listens.
@@ -98,6 +101,7 @@ impl Memory {
             },
             seed: Seed::draw()?,
             nodes: 0,
+            jwks_refresh_token: long_secret(),
         })
     }
 
@@ -150,6 +154,12 @@ impl Memory {
 fn secret() -> String {
     let [high, low] = rand::random::<[u128; 2]>();
     format!("{high:032x}{:016x}", low >> 64)
+}
+
+/// 256 random bits, likewise.
+fn long_secret() -> String {
+    let [high, low] = rand::random::<[u128; 2]>();
+    format!("{high:032x}{low:032x}")
 }
 
 #[cfg(test)]

@@ -36,6 +36,10 @@ pub(super) fn api(ctx: &Context) -> Spec {
     )
     .env("BERTH_API_LISTEN", ctx.memory.address(Port::Api))
     .env("BERTH_PUBLIC_URL", api_url(ctx))
+    .env(
+        "INTERNAL_JWKS_REFRESH_TOKEN",
+        ctx.memory.jwks_refresh_token.clone(),
+    )
 }
 
 pub(super) fn worker(ctx: &Context) -> Spec {

@@ -3,7 +3,9 @@
 //! Only the kind and the alphabet are judged here, so that an id can stand in a path as it is;
 //! whether there is such a thing is the server's to say.
 
-use domain::id::{AllocationId, ApiKeyId, DeadLetterId, NodeId, OperationId, ProjectId, SshKeyId};
+use domain::id::{
+    AllocationId, ApiKeyId, DeadLetterId, IdentityId, NodeId, OperationId, ProjectId, SshKeyId,
+};
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
     let sound = text
@@ -29,6 +31,7 @@ parsers! {
     allocation, AllocationId, "an allocation";
     api_key, ApiKeyId, "an API key";
     dead_letter, DeadLetterId, "a dead letter";
+    identity, IdentityId, "an identity";
     node, NodeId, "a node";
     operation, OperationId, "an operation";
     project, ProjectId, "a project";

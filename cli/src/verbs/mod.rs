@@ -10,6 +10,7 @@ mod dlq;
 mod exit;
 mod group;
 mod id;
+mod identity;
 mod list;
 mod node;
 mod op;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     ApiKey(Tenant<api_key::Verb>),
     /// Machines (operators)
     Node(Operator<node::Verb>),
+    /// Which person a subject of the identity provider is (operators)
+    Identity(Operator<identity::Verb>),
     /// Settings that operators change while everything runs
     Policy(Operator<policy::Verb>),
     /// What could not be delivered, until somebody sends it again (operators)
@@ -87,6 +90,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::SshKey(group) => group.run(console).await,
         Command::ApiKey(group) => group.run(console).await,
         Command::Node(group) => group.run(console).await,
+        Command::Identity(group) => group.run(console).await,
         Command::Policy(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
         Command::Completions { shell } => completions(shell, root, console),

@@ -20,7 +20,7 @@ pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(
         routes!(handler),
         Guard {
-            authentication: Authentication::Principal,
+            authentication: Authentication::Person,
             rate: RateClass::Credential,
             idempotency: Idempotency::ShownOnce(
                 "POST /api/v1/api-keys/{id}:rotate gives the key a new secret",

@@ -19,7 +19,7 @@ pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(
         routes!(handler),
         Guard {
-            authentication: Authentication::Principal,
+            authentication: Authentication::Person,
             rate: RateClass::Credential,
             idempotency: Idempotency::ShownOnce(
                 "rotate {id} once more, under another Idempotency-Key, to get a secret",

@@ -32,7 +32,7 @@ struct Outcome {
 /// Runs `berth ARGS` against a server, into pipes.
 async fn berth(server: &Server, args: &[&str]) -> Outcome {
     let url = server.url();
-    let key = if matches!(args[0], "node" | "policy" | "dlq") {
+    let key = if matches!(args[0], "node" | "policy" | "dlq" | "identity") {
         "--admin-key"
     } else {
         "--api-key"

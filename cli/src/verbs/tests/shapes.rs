@@ -231,3 +231,44 @@ async fn completions_know_the_verbs() {
         }
     }
 }
+
+#[tokio::test]
+async fn identities_are_linked_listed_and_ended() {
+    let identity = json!({
+        "id": "ident_00000000000000000000000000000001", "user_id": "user_1",
+        "email": "ada@example.test", "issuer": "https://id.example", "subject": "ada",
+        "tokens_not_before": null, "created_at": "2026-01-01T00:00:00Z",
+    });
+    let page = json!({ "items": [identity], "next_page_token": null });
+    let replies = [
+        Reply::json(201, &identity),
+        Reply::json(200, &page),
+        Reply::json(200, &identity),
+    ];
+    let server = Server::start(replies).await;
+    let id = "ident_00000000000000000000000000000001";
+    let link = [
+        "identity",
+        "link",
+        "--subject",
+        "ada",
+        "--email",
+        "ada@example.test",
+    ];
+    assert_eq!(berth(&server, &link).await.exit, Exit::Ok);
+    let listed = berth(&server, &["identity", "list"]).await;
+    insta::assert_snapshot!(listed.data, @r"
+    ID                                      PERSON            SUBJECT  ISSUER              TOKENS NOT BEFORE
+    ident_00000000000000000000000000000001  ada@example.test  ada      https://id.example
+    ");
+    let revoked = berth(&server, &["identity", "revoke-tokens", id]).await;
+    assert_eq!(revoked.exit, Exit::Ok, "{revoked:?}");
+    assert_eq!(
+        server.lines(),
+        [
+            "POST /api/v1/admin/identities",
+            "GET /api/v1/admin/identities",
+            "POST /api/v1/admin/identities/ident_00000000000000000000000000000001:revoke-tokens",
+        ]
+    );
+}
