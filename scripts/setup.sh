@@ -34,6 +34,7 @@ missing_packages() {
   has cc || echo gcc libc6-dev
   has pkg-config || echo pkg-config
   has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || [ -x .dev/venv/bin/temporal ] || echo python3-venv
+  { has node && has npm; } || echo nodejs npm
   return 0
 }
 
@@ -77,6 +78,16 @@ install_tools() {
   printf '%s' "$wanted" >"$mark"
 }
 
+# The OpenID provider of the tests, as its lock file says.
+install_identity_provider() {
+  local mark=tests/idp/node_modules/.berth wanted
+  wanted=$(sha256sum tests/idp/package-lock.json | cut -d' ' -f1)
+  [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ] || return 0
+  say "installing oidc-provider into tests/idp"
+  (cd tests/idp && npm ci --no-audit --no-fund --silent)
+  printf '%s' "$wanted" >"$mark"
+}
+
 check_rust() {
   has cargo || [ ! -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ] || PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
   has cargo || fail "there is no Rust: install $rust_wanted or later from https://rustup.rs"
@@ -93,5 +104,6 @@ check_rust
 mapfile -t packages < <(missing_packages | tr ' ' '\n')
 [ "${#packages[@]}" = 0 ] || install_packages "${packages[@]}"
 install_tools
+install_identity_provider
 # sshd insists on it, and a container has no init system that makes it.
 [ -d /run/sshd ] || as_root mkdir -p -m 755 /run/sshd

@@ -11,6 +11,8 @@ mod limit;
 mod overhead;
 #[path = "berth/read.rs"]
 mod read;
+#[path = "berth/resolvers.rs"]
+mod resolvers;
 #[path = "berth/seal.rs"]
 mod seal;
 
@@ -40,6 +42,9 @@ async fn main() {
     }
     if runs("seal") {
         ratios.extend(seal::run().await);
+    }
+    if runs("resolvers") {
+        ratios.extend(resolvers::run(stack, &tenant).await);
     }
     if runs("accept") {
         ratios.extend(accept::run(stack, &tenant).await);

@@ -12,6 +12,8 @@
 
 pub mod api;
 pub mod bao;
+pub mod identity_provider;
+pub mod key_server;
 pub mod limits;
 pub mod look;
 pub mod name_server;
@@ -25,6 +27,8 @@ pub mod wait;
 
 pub use api::{Answer, Api};
 pub use bao::Bao;
+pub use identity_provider::IdentityProvider;
+pub use key_server::KeyServer;
 pub use replica::Replica;
 pub use stack::{Stack, rough_stack, stack};
 pub use tenant::Tenant;

@@ -72,6 +72,12 @@ impl Replica {
         Api::new(&self.base, key)
     }
 
+    /// Stops it where it is, or lets it go on.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = self.child.id().expect("it is alive").cast_signed();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("our own child");
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it was alive");

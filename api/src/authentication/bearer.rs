@@ -2,6 +2,7 @@
 //! do here, Berth's own database does.
 
 use db::identity::{Claimed, Known, Membership};
+use domain::api_key::Scope;
 use domain::id::OrgId;
 
 use super::{Credential, Principal, Refusal};
@@ -43,6 +44,8 @@ pub(super) async fn resolve(
         role: membership.role,
         project_roles: membership.project_roles,
         platform_operator: known.platform_operator,
+        // A person himself: his roles are his only bounds.
+        scopes: Scope::all(),
     })
 }
 

@@ -18,6 +18,7 @@ mod identity;
 mod idle;
 mod long_life;
 mod node_login;
+mod openid;
 mod organization_members;
 mod parity;
 mod queue;
