@@ -20,7 +20,8 @@ fn of(guard: &Guard) -> Scope {
 /// Organizations, projects and their people are administered; what people work with is written.
 fn of_action(action: &Action) -> Scope {
     match action.needs {
-        Needs::Operator | Needs::Role(Role::Admin | Role::Owner) => Scope::Admin,
+        // Nobody with scopes comes as the holder of the internal token.
+        Needs::Operator | Needs::Token | Needs::Role(Role::Admin | Role::Owner) => Scope::Admin,
         Needs::Role(Role::Viewer | Role::Member) | Needs::OwnOr(_) => Scope::Write,
     }
 }
