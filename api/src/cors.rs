@@ -7,6 +7,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use url::Url;
 
+use crate::problem::{Code, Problem};
+
 /// Where that one page may ask.
 const PATH: &str = "/internal/codec/";
 
@@ -42,7 +44,7 @@ pub(crate) async fn handle(
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut answer = match (asks_first, &origin) {
         (true, Some(_)) => StatusCode::NO_CONTENT.into_response(),
-        (true, None) => StatusCode::FORBIDDEN.into_response(),
+        (true, None) => Problem::new(Code::Forbidden).into_response(),
         (false, _) => next.run(request).await,
     };
     let headers = answer.headers_mut();

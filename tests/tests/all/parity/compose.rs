@@ -28,12 +28,7 @@ const ONLY_IN_COMPOSE: [(&str, &str, &str); 8] = [
     ("api", "BERTH_OIDC_AUDIENCE", "no provider runs locally"),
     ("api", "BERTH_OIDC_CLIENTS", "no provider runs locally"),
 ];
-const ONLY_LOCAL: [(&str, &str, &str); 5] = [
-    (
-        "relay",
-        "BERTH_KEYRING_DIR",
-        "not used by a relay, so no container gets the folder",
-    ),
+const ONLY_LOCAL: [(&str, &str, &str); 4] = [
     ("relay", "NODE_PROBE_ALLOWED_CIDRS", "not used by a relay"),
     ("relay", "BERTH_TEMPORAL_UI_URL", "not used by a relay"),
     ("worker", "BERTH_TEMPORAL_UI_URL", "not used by a worker"),
