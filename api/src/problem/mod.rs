@@ -224,6 +224,15 @@ impl From<db::Error> for Problem {
     }
 }
 
+/// Nobody is let through on a guess: the caller is told to come back, not that he has no right.
+impl From<crate::policy::Unusable> for Problem {
+    fn from(unusable: crate::policy::Unusable) -> Self {
+        Self::new(Code::Unavailable)
+            .detail(unusable.to_string())
+            .retry_after_seconds(1)
+    }
+}
+
 /// Whether asking again may help: no connection, or a transaction that lost against another.
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
@@ -242,7 +251,8 @@ fn is_away(error: &sqlx::Error) -> bool {
 }
 
 /// Gives an answer its final form: problems get their body, and error answers that no code of
-/// ours made (an unknown path, a wrong method) become problems.
+/// ours made (an unknown path, a wrong method) become problems. JSON is ours: what is not ready
+/// says why.
 pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let mut rendered = problem.render(request_id);
@@ -250,7 +260,9 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
         return rendered;
     }
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let ours = content_type.is_some_and(|kind| kind == "application/json");
+    if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let allow = response.headers().get(header::ALLOW).cloned();

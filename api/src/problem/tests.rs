@@ -47,3 +47,14 @@ async fn hrd_04_errors_of_the_database_do_not_leave() {
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!body(response).await.to_string().contains("api_keys"));
 }
+
+#[tokio::test]
+async fn what_is_not_ready_says_why() {
+    let not_ready = (
+        StatusCode::SERVICE_UNAVAILABLE,
+        Json(serde_json::json!({"ready": false})),
+    );
+    let response = finish(not_ready.into_response(), "req_1");
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(body(response).await["ready"], false);
+}
