@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::dependency::Dependencies;
 use crate::limit::Limits;
+use crate::policy::Live;
 
 /// Connections to Postgres that one API process opens at most.
 const POOL_CONNECTIONS: u32 = 32;
@@ -44,6 +45,10 @@ pub struct Parts {
     pub dependencies: Dependencies,
     /// How often who may call.
     pub limits: Limits,
+    /// What policy says; a request goes by what it took when it was let in.
+    pub policies: Arc<Live>,
+    /// Held while policies are read anew.
+    pub(crate) loading: tokio::sync::Mutex<()>,
     /// Judges where nodes are said to be.
     pub dialer: Dialer,
     /// Seals and opens what `_enc` columns hold.
@@ -92,7 +97,8 @@ impl App {
                     .application_name("berth-api")
                     .options([("statement_timeout", STATEMENT_LIMIT_MILLIS)]),
             );
-        let limits = Limits::new(&settings)?;
+        let policies = Arc::new(Live::open()?);
+        let limits = Limits::new(&settings, Arc::clone(&policies))?;
         let dialer = Dialer::new(settings.node_probe_allowed_cidrs.clone())?;
         let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
         let authority = Authority::open(&keyring)?;
@@ -111,6 +117,8 @@ impl App {
             telemetry,
             dependencies,
             limits,
+            policies,
+            loading: tokio::sync::Mutex::default(),
             dialer,
             sealer,
             authority,

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::authentication::Principal;
 use crate::edge::RequestId;
 use crate::endpoint::{Authentication, Endpoint};
+use crate::policy::PolicyClient;
 use crate::problem::{Code, Problem};
 
 /// What the pipeline knows about a request once it let it in.
@@ -22,6 +23,8 @@ pub(crate) struct Inner {
     pub(crate) app: App,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) principal: Option<Principal>,
+    /// What policy says, the same until the request ends; `None` where nothing is decided.
+    pub(crate) policy: Option<Arc<dyn PolicyClient>>,
     pub(crate) request_id: RequestId,
     pub(crate) body: Bytes,
     pub(crate) path: String,
@@ -38,6 +41,13 @@ impl std::ops::Deref for Call {
 impl Call {
     pub(crate) fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    /// What the request goes by.
+    pub(crate) fn policy(&self) -> Result<Arc<dyn PolicyClient>, Problem> {
+        self.policy
+            .clone()
+            .ok_or_else(|| Problem::new(Code::Internal))
     }
 
     /// A transaction that sees what the caller may see: his organization's rows, every row for a

@@ -1,7 +1,7 @@
 //! The servers that the API leans on, and whether each of them answers. None is needed to start.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use platform::bus::Bus;
@@ -88,7 +88,7 @@ async fn connect_temporal(
     }
 }
 
-/// Asks each server whether it is there, all at once; in the order of their names.
+/// Asks each server whether it is there, all at once, and whether policies are.
 pub(crate) async fn check(app: &App) -> Vec<(&'static str, Result<(), String>)> {
     let dependencies = &app.dependencies;
     let asked: [(&'static str, BoxFuture<'_, anyhow::Result<()>>); 5] = [
@@ -110,7 +110,7 @@ pub(crate) async fn check(app: &App) -> Vec<(&'static str, Result<(), String>)> 
             )),
         ),
     ];
-    futures::future::join_all(asked.map(|(name, answer)| async move {
+    let mut answers = futures::future::join_all(asked.map(|(name, answer)| async move {
         let result = match tokio::time::timeout(ANSWER_LIMIT, answer).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
@@ -125,7 +125,11 @@ pub(crate) async fn check(app: &App) -> Vec<(&'static str, Result<(), String>)> 
         };
         (name, result)
     }))
-    .await
+    .await;
+    // No server, and needed all the same.
+    let policies = app.policies.usable(Instant::now());
+    answers.push(("policies", policies.map(drop).map_err(|e| e.to_string())));
+    answers
 }
 
 /// Asks for the namespace that everything of ours lives in.

@@ -1,6 +1,7 @@
 //! What every endpoint must say about itself. The router, the guards around each handler and the
 //! OpenAPI document are all built from this, so that none of them can be forgotten.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::{Extensions, Method};
@@ -11,13 +12,14 @@ use utoipa::openapi::{HttpMethod, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::app::App;
-use crate::authorization::Action;
+use crate::authorization::{Action, Ask, Needs};
 use crate::call::Call;
 use crate::idempotency::Replay;
 use crate::problem::Problem;
 use crate::resource::Recall;
 
-/// Who may call at all. What he may do then is decided by the endpoint's [`Action`].
+/// Who may call at all. What he may do then is decided by the rules, about what the endpoint
+/// [asks](Endpoint::ask).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authentication {
     /// Anybody, without credentials.
@@ -96,7 +98,7 @@ pub struct Guard {
     pub authentication: Authentication,
     pub rate: RateClass,
     pub idempotency: Idempotency,
-    /// What is decided about and audited; `None`: the endpoint changes nothing.
+    /// What is audited; `None`: the endpoint changes nothing.
     pub action: Option<&'static Action>,
 }
 
@@ -124,6 +126,8 @@ pub struct Endpoint {
     /// The template as documented, such as `/api/v1/allocations/{id}:extend`.
     pub path: Arc<str>,
     pub guard: Guard,
+    /// What is decided about.
+    pub ask: Ask,
     pub(crate) operation: Operation,
     pub(crate) http_method: HttpMethod,
     pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
@@ -147,6 +151,7 @@ impl Endpoint {
         .find_map(|(http, method, operation)| Some((http, method, operation?)))
         .unwrap_or((HttpMethod::Get, Method::GET, Operation::new()));
         Self {
+            ask: ask(&path, &guard),
             method,
             path: path.into(),
             guard,
@@ -190,6 +195,41 @@ impl Endpoint {
             Some((noun, verb)) => format!("{noun}/{VERB_MARK}{verb}"),
             None => self.path.to_string(),
         }
+    }
+}
+
+/// What an endpoint asks of the rules: its action, or to look at what its path begins with.
+fn ask(path: &str, guard: &Guard) -> Ask {
+    let needs = match (guard.authentication, guard.action) {
+        (Authentication::Public, _) => Needs::Nothing,
+        (Authentication::InternalToken, _) => Needs::Token,
+        (_, Some(action)) => action.needs,
+        (Authentication::PlatformOperator, None) => Needs::Operator,
+        (Authentication::Principal | Authentication::PrincipalOrOperator, None) => {
+            Needs::Role(domain::role::Role::Viewer)
+        }
+    };
+    let name = match (needs, guard.action) {
+        (_, Some(action)) => Cow::Borrowed(action.name),
+        (Needs::Nothing, None) => Cow::Borrowed("platform.read"),
+        // Operators look at every organization: another right than to look at one's own.
+        (Needs::Operator | Needs::Token, None) => format!("{}.inspect", kind(path)).into(),
+        (_, None) => format!("{}.read", kind(path)).into(),
+    };
+    Ask { name, needs }
+}
+
+/// `/api/v1/admin/dead-letters/{id}` shows a `dead_letter`.
+fn kind(path: &str) -> String {
+    let noun = path
+        .split(['/', ':'])
+        .find(|part| !["", "api", "v1", "admin", "internal"].contains(part))
+        .unwrap_or("platform")
+        .replace('-', "_");
+    match (noun.strip_suffix("ies"), noun.strip_suffix('s')) {
+        (Some(stem), _) => format!("{stem}y"),
+        (None, Some(stem)) if noun != "stats" => stem.to_owned(),
+        _ => noun,
     }
 }
 

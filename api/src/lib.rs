@@ -26,6 +26,7 @@ pub mod mutation;
 pub mod openapi;
 pub mod page;
 pub mod pipeline;
+pub mod policy;
 pub mod problem;
 pub mod query;
 mod replica;
@@ -48,7 +49,8 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let openapi = openapi::render(&routes::registry())?;
     let app = App::new(settings, telemetry, shutdown.clone(), openapi)?;
-    limit::keep_fresh(&app, shutdown.clone()).await;
+    app.tasks.spawn(policy::refresh::run(app.clone()));
+    limit::prepare(&app).await;
     app.tasks.spawn(replica::run(app.clone()));
     let apart = app.settings.internal_listen;
     let (internal, public): (Vec<_>, Vec<_>) = routes::registry()

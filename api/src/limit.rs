@@ -14,6 +14,7 @@ mod rates;
 mod table;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Extensions, HeaderMap};
@@ -31,10 +32,11 @@ pub(crate) use self::client::Peer;
 use self::count::Counts;
 pub(crate) use self::count::Tally;
 pub(crate) use self::fields::Fields;
-pub(crate) use self::rates::keep_fresh;
+pub(crate) use self::rates::prepare;
 use self::table::{Terms, Undecided, terms};
 use crate::authentication::Principal;
 use crate::endpoint::RateClass;
+use crate::policy::Live;
 use crate::problem::{Code, Problem};
 
 /// For how long a credential that opened something is not a stranger's.
@@ -116,10 +118,11 @@ impl Named {
 }
 
 impl Limits {
-    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+    /// Rates come from `policies`.
+    pub fn new(settings: &Settings, policies: Arc<Live>) -> anyhow::Result<Self> {
         Ok(Self {
             limiter: Limiter::new(&settings.redis_url, settings.api_replicas)?,
-            rates: rates::Rates::default(),
+            rates: rates::Rates(policies),
             trusted_proxies: settings.trusted_proxy_cidrs.clone(),
             proven: Cache::builder()
                 .max_capacity(MOST_PROVEN)

@@ -24,6 +24,7 @@ use crate::authentication::{Credential, Principal};
 use crate::authorization::{self, Denied, On};
 use crate::call::Call;
 use crate::idempotency::Claim;
+use crate::policy::PolicyClient;
 use crate::problem::{Code, Problem};
 use crate::resource::{Resource, tagged};
 
@@ -73,10 +74,10 @@ impl Mutation {
 
     /// Decides whether the caller may do this endpoint's action on that.
     pub fn authorize(self, on: On) -> Result<Permitted, Denied> {
-        if let (Some(principal), Some(action)) =
-            (&self.0.call.principal, self.0.call.endpoint.guard.action)
-        {
-            authorization::authorize(principal, action, on)?;
+        let call = &self.0.call;
+        // Where nothing is decided, nobody is asked who he is: there are no such changes.
+        if let Some(policy) = &call.policy {
+            authorization::authorize(&**policy, call.principal.as_ref(), &call.endpoint.ask, on)?;
         }
         Ok(Permitted(self.0))
     }
@@ -98,6 +99,11 @@ impl Permitted {
 
     pub fn request_id(&self) -> &str {
         self.0.call.request_id.as_str()
+    }
+
+    /// What policy says, for this request.
+    pub fn policy(&self) -> Result<Arc<dyn PolicyClient>, Problem> {
+        self.0.call.policy()
     }
 
     pub fn principal(&self) -> Result<&Principal, Problem> {

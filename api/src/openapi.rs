@@ -116,7 +116,7 @@ fn described(endpoint: &Endpoint) -> Operation {
     let rate: &'static str = guard.rate.into();
     // One member: the order of several would change from run to run.
     let guarded_by = json!({
-        "action": guard.action.map(|action| action.name),
+        "action": &*endpoint.ask.name,
         "platform_operator": guard.authentication == Authentication::PlatformOperator,
         "rate_class": rate,
     });

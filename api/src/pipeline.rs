@@ -4,7 +4,7 @@
 //! and the metrics are further out, in [`crate::edge`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::authentication::{self, Principal};
-use crate::authorization;
+use crate::authorization::{self, Needs, On};
 use crate::call::{Call, Inner};
 use crate::edge::RequestId;
 use crate::endpoint::{Authentication, Endpoint};
@@ -99,6 +99,11 @@ async fn admit(
     let class: &'static str = endpoint.guard.rate.into();
     span.record("rate_class", class);
     let principal = authenticate(app, endpoint, passage, &parts.headers).await?;
+    // Once, here: whatever the request asks of policy until its end, it asks of this version.
+    let policy = match endpoint.ask.needs {
+        Needs::Nothing => None,
+        _ => Some(app.policies.pin(&endpoint.ask.name, Instant::now())?),
+    };
     if let Some(principal) = &principal {
         span.record("principal", tracing::field::display(principal.credential));
     }
@@ -115,6 +120,7 @@ async fn admit(
         app: app.clone(),
         endpoint: Arc::clone(endpoint),
         principal,
+        policy,
         request_id,
         body,
         path: parts.uri.path().to_owned(),
@@ -228,15 +234,22 @@ async fn decide(call: &Call, headers: &HeaderMap, query: &str) -> Result<Decisio
     if guard.authentication == Authentication::Person {
         authentication::person(&call.app, call.principal.as_ref())?;
     }
-    let Some(action) = guard.action else {
+    let ask = &call.endpoint.ask;
+    if guard.action.is_none() {
+        // What is shown is the caller's own or, to an operator, everybody's: what belongs to
+        // somebody else is not found, whoever asks.
+        if let Some(policy) = &call.policy {
+            let principal = call.principal.as_ref();
+            authorization::authorize(&**policy, principal, ask, On::Organization)?;
+        }
         return Ok(Decision::Go(None));
-    };
+    }
     let mutation = match idempotency::begin(call, headers, query).await? {
         Begun::Fresh(mutation) => mutation,
         Begun::Replay(answer) => return Ok(Decision::Replay(answer)),
     };
-    if let Some(principal) = &call.principal {
-        authorization::may_ever(principal, action)?;
+    if let (Some(principal), Some(policy)) = (&call.principal, &call.policy) {
+        authorization::may_ever(&**policy, principal, ask)?;
     }
     Ok(Decision::Go(Some(mutation)))
 }

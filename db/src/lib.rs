@@ -15,6 +15,7 @@
 pub mod allocation;
 pub mod api_key;
 pub mod audit;
+pub mod authorization_policy;
 pub mod bearer;
 pub mod bootstrap;
 pub mod capacity;
@@ -39,6 +40,7 @@ pub mod order;
 pub mod organization;
 pub mod outbox;
 pub mod policy;
+pub mod policy_change;
 pub mod probe_report;
 pub mod project;
 pub mod project_member;

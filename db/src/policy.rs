@@ -1,9 +1,9 @@
 //! Values of policies: rows that override the defaults of `domain::policy`.
 
-use domain::id::{OrgId, UserId};
+use domain::id::{OrgId, ProjectId, UserId};
 use domain::policy::{Policy, Scope};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -16,6 +16,60 @@ pub struct PolicyValue {
     pub version: i64,
     pub updated_by: Option<UserId>,
     pub updated_at: OffsetDateTime,
+}
+
+/// Whose an override is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    Platform,
+    Organization(OrgId),
+    Project(ProjectId),
+}
+
+/// One override, as whoever holds a copy of all of them reads it.
+#[derive(Debug, Clone)]
+pub struct Override {
+    pub key: String,
+    pub place: Place,
+    /// As it is stored: its reader judges it.
+    pub value: Value,
+}
+
+/// The version of all that policies say; it grows with every change.
+pub async fn version(conn: &mut PgConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar!("select version from policy_state")
+        .fetch_one(conn)
+        .await?)
+}
+
+/// Opens a transaction in which everything read is of one instant, of every organization.
+pub async fn instant(pool: &PgPool) -> Result<Transaction<'static, Postgres>> {
+    let mut tx = pool
+        .begin_with("begin isolation level repeatable read read only")
+        .await?;
+    sqlx::query!("select set_config('berth.platform', 'on', true)")
+        .fetch_one(&mut *tx)
+        .await?;
+    Ok(tx)
+}
+
+/// Every override there is.
+pub async fn all(conn: &mut PgConnection) -> Result<Vec<Override>> {
+    let rows = sqlx::query!("select key, scope_kind, scope_id, value from policy_values")
+        .fetch_all(conn)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Override {
+            key: row.key,
+            place: match row.scope_kind.as_str() {
+                "organization" => Place::Organization(row.scope_id.into()),
+                "project" => Place::Project(row.scope_id.into()),
+                _ => Place::Platform,
+            },
+            value: row.value,
+        })
+        .collect())
 }
 
 /// The value that holds for a scope: project beats organization beats platform beats default.
@@ -39,25 +93,6 @@ pub async fn resolve(conn: &mut PgConnection, policy: &Policy, scope: Scope) -> 
     .fetch_optional(conn)
     .await?;
     value.map_or(Ok(policy.default), |value| read(policy, &value))
-}
-
-/// Values of all policies whose keys begin so, of the platform (`None`) and of organizations.
-pub async fn overrides(
-    conn: &mut PgConnection,
-    prefix: &str,
-) -> Result<Vec<(String, Option<OrgId>, Value)>> {
-    let rows = sqlx::query!(
-        "select key, scope_kind, scope_id, value from policy_values
-         where starts_with(key, $1) and scope_kind in ('platform', 'organization')",
-        prefix,
-    )
-    .fetch_all(conn)
-    .await?;
-    let scoped = rows.into_iter().map(|row| {
-        let org = (row.scope_kind == "organization").then(|| row.scope_id.into());
-        (row.key, org, row.value)
-    });
-    Ok(scoped.collect())
 }
 
 /// The override of exactly this scope, if there is one.

@@ -99,6 +99,8 @@ policies! {
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,
         "Longest pause between two tries to deliver an event or intent that is refused.";
+    POLL = "policy.poll_seconds", Seconds 1..=60, default 5,
+        "How often each API process looks for changes of policies that the bus did not tell it.";
     CERTIFICATE_TTL = "ssh.certificate_ttl_max_seconds", Seconds 60..=3_600, default 3_600,
         "Longest life of a tenant's SSH certificate.";
     KEY_LIFETIME = "api_key.lifetime_seconds", Seconds 60..=31_536_000, default 7_776_000,

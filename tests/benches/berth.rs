@@ -9,6 +9,8 @@ mod accept;
 mod limit;
 #[path = "berth/overhead.rs"]
 mod overhead;
+#[path = "berth/policy.rs"]
+mod policy;
 #[path = "berth/read.rs"]
 mod read;
 #[path = "berth/resolvers.rs"]
@@ -36,6 +38,9 @@ async fn main() {
     let mut ratios = Vec::new();
     if runs("overhead") {
         ratios.extend(overhead::run(stack, &tenant).await);
+    }
+    if runs("policy") {
+        ratios.extend(policy::run(stack, &tenant).await);
     }
     if runs("read") {
         ratios.extend(read::run(stack, &tenant).await);

@@ -17,8 +17,22 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// A further `berth api` that serves; `changes` are settings that differ from the stack's.
+    /// A further `berth api` that serves and has its policies; `changes` are settings that differ
+    /// from the stack's.
     pub async fn start(stack: &Stack, changes: &[(&str, &str)]) -> Self {
+        let replica = Self::launch(stack, changes).await;
+        let anybody = replica.api(None);
+        eventually("policies", crate::stack::START_LIMIT, || async {
+            let request = anybody.request(reqwest::Method::GET, "/readyz");
+            let answer = anybody.try_send(request).await.ok()?.json();
+            (answer["dependencies"]["policies"] == "ok").then_some(())
+        })
+        .await;
+        replica
+    }
+
+    /// A further `berth api` that may have nothing to go by yet, as soon as it answers at all.
+    pub async fn launch(stack: &Stack, changes: &[(&str, &str)]) -> Self {
         Self::of(stack, "api", "BERTH_API_LISTEN", "/livez", changes).await
     }
 

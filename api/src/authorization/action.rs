@@ -1,5 +1,6 @@
-//! Everything that can be done to change something, and who may. The name is also the `action` of
-//! the audit log.
+//! Everything that can be done to change something, and what it needs. The name is also the
+//! `action` of the audit log and of the rules: the schema in `api/policies` is made from this and
+//! from the endpoints that only show something. Who has what is needed is decided by the rules.
 
 use domain::role::Role;
 
@@ -22,6 +23,8 @@ pub enum Needs {
     Operator,
     /// The holder of the internal token.
     Token,
+    /// Nothing: anybody may.
+    Nothing,
 }
 
 impl Action {
@@ -89,6 +92,12 @@ pub const IDENTITY_UNLINK: Action = Action::new("identity.unlink", Needs::Operat
 pub const IDENTITY_REVOKE_TOKENS: Action = Action::new("identity.revoke_tokens", Needs::Operator);
 pub const JWKS_REFRESH: Action = Action::new("jwks.refresh", Needs::Token);
 pub const POLICY_SET: Action = Action::new("policy.set", Needs::Operator);
+pub const AUTHORIZATION_POLICY_CREATE: Action =
+    Action::new("authorization_policy.create", Needs::Operator);
+pub const AUTHORIZATION_POLICY_UPDATE: Action =
+    Action::new("authorization_policy.update", Needs::Operator);
+pub const AUTHORIZATION_POLICY_DELETE: Action =
+    Action::new("authorization_policy.delete", Needs::Operator);
 pub const DEAD_LETTER_REPLAY: Action = Action::new("dead_letter.replay", Needs::Operator);
 pub const OPERATION_RETRY: Action = Action::new("operation.retry", Needs::Operator);
 pub const OPERATION_FORCE_RELEASE: Action = Action::new("operation.force_release", Needs::Operator);

@@ -1,14 +1,16 @@
-//! Who may do what. One pure function decides, from the roles that Berth's own database holds;
-//! an outside policy engine would take its place here.
+//! Who may do what: asks the policy that the request goes by, and logs what matters about the
+//! answer.
 
 pub mod action;
 pub(crate) mod scope;
 
+use std::borrow::Cow;
+
 use domain::id::{ProjectId, UserId};
-use domain::role::Role;
 
 pub use self::action::{Action, Needs};
 use crate::authentication::Principal;
+use crate::policy::{Decision, PolicyClient, Question, Thing, Who};
 use crate::problem::{Code, Problem};
 
 /// What an action is about, as far as rights depend on it.
@@ -22,10 +24,18 @@ pub enum On {
     Owned(UserId),
 }
 
+/// What an endpoint does, in the words of the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// `<resource>.<verb>`
+    pub name: Cow<'static, str>,
+    pub needs: Needs,
+}
+
 /// The caller may see the thing but not do this to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not allowed")]
-pub struct Denied(&'static str);
+pub struct Denied(Cow<'static, str>);
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
@@ -33,23 +43,58 @@ impl From<Denied> for Problem {
     }
 }
 
-/// Decides about one action on one thing.
-pub fn authorize(principal: &Principal, action: &Action, on: On) -> Result<(), Denied> {
-    let allowed = match (action.needs, on) {
-        (Needs::Operator, _) => principal.platform_operator,
-        (Needs::Token, _) => false,
-        (Needs::Role(least), On::Project(project)) => principal.role_in(project) >= least,
-        (Needs::OwnOr(_), On::Owned(owner)) if owner == principal.user_id => true,
-        (Needs::Role(least) | Needs::OwnOr(least), _) => principal.role >= least,
+/// Decides about one action on one thing. `None`: the holder of the internal token calls.
+pub fn authorize(
+    policy: &dyn PolicyClient,
+    principal: Option<&Principal>,
+    ask: &Ask,
+    on: On,
+) -> Result<(), Denied> {
+    let (who, thing) = match principal {
+        Some(principal) => (Who::Person(principal), thing(principal, ask.needs, on)),
+        None => (Who::Service, Thing::Platform),
     };
-    if allowed {
+    let question = Question {
+        who,
+        action: &ask.name,
+        thing,
+    };
+    let decision = policy.decide(&question);
+    log(policy, &question, ask.needs, &decision);
+    if decision.allowed {
         Ok(())
     } else {
-        Err(Denied(action.name))
+        Err(Denied(ask.name.clone()))
     }
 }
 
-/// Lets platform operators through, to endpoints that are for nobody else.
+fn thing(principal: &Principal, needs: Needs, on: On) -> Thing {
+    let org = principal.org_id;
+    match (needs, on) {
+        (Needs::Operator | Needs::Token | Needs::Nothing, _) => Thing::Platform,
+        (_, On::Organization) => Thing::Organization(org),
+        (_, On::Project(project)) => Thing::Project(org, project),
+        (_, On::Owned(owner)) => Thing::Belonging(org, owner),
+    }
+}
+
+/// Every refusal and every use of an operator's right leaves the rules that determined it (POL-07).
+fn log(policy: &dyn PolicyClient, question: &Question<'_>, needs: Needs, decision: &Decision) {
+    if decision.allowed && needs != Needs::Operator {
+        return;
+    }
+    tracing::info!(
+        action = question.action,
+        thing = ?question.thing,
+        allowed = decision.allowed,
+        rules = decision.rules.join(" "),
+        policy_version = policy.version(),
+        "decided"
+    );
+}
+
+/// Lets platform operators through, to endpoints that are for nobody else. No rule opens these
+/// doors: behind them every organization's rows are seen.
 pub(crate) fn operator(principal: Option<&Principal>) -> Result<(), Problem> {
     if principal.is_some_and(|principal| principal.platform_operator) {
         Ok(())
@@ -58,24 +103,50 @@ pub(crate) fn operator(principal: Option<&Principal>) -> Result<(), Problem> {
     }
 }
 
-/// Decides before the thing is known: refuses whom no thing could change that.
-pub(crate) fn may_ever(principal: &Principal, action: &Action) -> Result<(), Denied> {
-    let strongest = principal
-        .project_roles
-        .values()
-        .map(|role| Role::from(*role))
-        .fold(principal.role, Role::max);
-    let allowed = match action.needs {
-        Needs::Operator => principal.platform_operator,
-        Needs::Token => false,
-        Needs::Role(least) => strongest >= least,
-        Needs::OwnOr(_) => true,
+/// Decides before the thing is known: refuses whom no thing could change that. Tries the things
+/// that are the caller's own; a rule that an operator added may know of others.
+pub(crate) fn may_ever(
+    policy: &dyn PolicyClient,
+    principal: &Principal,
+    ask: &Ask,
+) -> Result<(), Denied> {
+    let org = principal.org_id;
+    let own = match ask.needs {
+        Needs::Operator | Needs::Token | Needs::Nothing => vec![Thing::Platform],
+        Needs::OwnOr(_) => vec![Thing::Belonging(org, principal.user_id)],
+        Needs::Role(_) => std::iter::once(Thing::Organization(org))
+            .chain(
+                principal
+                    .project_roles
+                    .keys()
+                    .map(|project| Thing::Project(org, *project)),
+            )
+            .collect(),
     };
-    if allowed {
-        Ok(())
-    } else {
-        Err(Denied(action.name))
+    let mut rules = Vec::new();
+    for thing in own {
+        let question = Question {
+            who: Who::Person(principal),
+            action: &ask.name,
+            thing,
+        };
+        let decision = policy.decide(&question);
+        if decision.allowed {
+            return Ok(());
+        }
+        rules.extend(decision.rules);
     }
+    if policy.may_be_granted(&ask.name, org) {
+        return Ok(());
+    }
+    tracing::info!(
+        action = &*ask.name,
+        allowed = false,
+        rules = rules.join(" "),
+        policy_version = policy.version(),
+        "decided"
+    );
+    Err(Denied(ask.name.clone()))
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use domain::id::{ApiKeyId, OrgId};
-use domain::role::ProjectRole;
+use domain::role::{ProjectRole, Role};
 use uuid::Uuid;
 
 use super::*;
 use crate::authentication::Credential;
 use crate::endpoint::Authentication;
+use crate::policy::{Book, Rule, Rules, Snapshot, Values};
 
 fn principal(role: Role) -> Principal {
     Principal {
@@ -22,47 +25,103 @@ fn principal(role: Role) -> Principal {
     }
 }
 
-#[test]
-fn roles_in_an_organization() {
-    let work = &action::ALLOCATION_CREATE;
-    let allowed: Vec<Role> = [Role::Viewer, Role::Member, Role::Admin, Role::Owner]
-        .into_iter()
-        .filter(|role| authorize(&principal(*role), work, On::Organization).is_ok())
-        .collect();
-    assert_eq!(allowed, [Role::Member, Role::Admin, Role::Owner]);
+/// The built-in rules, and one more.
+fn policy(added: Option<&str>) -> Snapshot {
+    let book = Arc::new(Book::open().expect("the files are sound"));
+    let added = added.map(|text| {
+        let rule = Rule::compile(&book, "apol_1", 1, None, text).expect("sound");
+        Arc::new(rule)
+    });
+    Snapshot::new(1, Rules::of(&book, added), Values::default())
+}
+
+fn ask(action: &Action) -> Ask {
+    Ask {
+        name: Cow::Borrowed(action.name),
+        needs: action.needs,
+    }
 }
 
 #[test]
 fn a_project_role_adds_in_its_project_only() {
-    let (work, viewer) = (&action::ALLOCATION_CREATE, principal(Role::Viewer));
+    let (policy, viewer) = (policy(None), principal(Role::Viewer));
+    let work = ask(&action::ALLOCATION_CREATE);
+    let may = |principal: &Principal, on| authorize(&policy, Some(principal), &work, on).is_ok();
     let mine = ProjectId::from_uuid(Uuid::from_u128(4));
     let other = ProjectId::from_uuid(Uuid::from_u128(5));
-    assert!(may_ever(&viewer, work).is_ok());
-    assert!(authorize(&viewer, work, On::Project(mine)).is_ok());
-    assert!(authorize(&viewer, work, On::Project(other)).is_err());
-    assert!(authorize(&viewer, work, On::Organization).is_err());
-    assert!(authorize(&principal(Role::Owner), work, On::Project(other)).is_ok());
+    assert!(may_ever(&policy, &viewer, &work).is_ok());
+    assert!(may(&viewer, On::Project(mine)));
+    assert!(!may(&viewer, On::Project(other)));
+    assert!(!may(&viewer, On::Organization));
+    assert!(may(&principal(Role::Owner), On::Project(other)));
 }
 
 #[test]
-fn own_things_and_other_peoples() {
-    let (revoke, viewer) = (&action::API_KEY_REVOKE, principal(Role::Viewer));
-    let stranger = On::Owned(UserId::from_uuid(Uuid::from_u128(9)));
-    assert!(authorize(&viewer, revoke, On::Owned(viewer.user_id)).is_ok());
-    assert!(authorize(&viewer, revoke, stranger).is_err());
-    assert!(authorize(&principal(Role::Admin), revoke, stranger).is_ok());
+fn what_no_thing_could_change_is_refused_early() {
+    let policy = policy(None);
+    let stranger = Principal {
+        project_roles: std::collections::BTreeMap::new(),
+        ..principal(Role::Viewer)
+    };
+    for (action, early) in [
+        (&action::ALLOCATION_CREATE, false),
+        (&action::PROJECT_DELETE, false),
+        (&action::NODE_CREATE, false),
+        (&action::API_KEY_CREATE, true),
+        // It may be one's own.
+        (&action::API_KEY_REVOKE, true),
+    ] {
+        let allowed = may_ever(&policy, &stranger, &ask(action)).is_ok();
+        assert_eq!(allowed, early, "{}", action.name);
+    }
 }
 
 #[test]
-fn operators_only() {
+fn an_added_rule_may_allow_what_the_early_look_does_not_know() {
+    let text = "permit (principal == Berth::User::\"user_00000000000000000000000000000001\",
+                action == Berth::Action::\"allocation.create\",
+                resource == Berth::Project::\"proj_00000000000000000000000000000005\");";
+    let (policy, work) = (policy(Some(text)), ask(&action::ALLOCATION_CREATE));
+    let viewer = Principal {
+        project_roles: std::collections::BTreeMap::new(),
+        ..principal(Role::Viewer)
+    };
+    assert!(may_ever(&policy, &viewer, &work).is_ok());
+    let on = |n| On::Project(ProjectId::from_uuid(Uuid::from_u128(n)));
+    // The project must still be one of his organization: that is what a handler looks up first.
+    assert!(authorize(&policy, Some(&viewer), &work, on(5)).is_ok());
+    assert!(authorize(&policy, Some(&viewer), &work, on(6)).is_err());
+}
+
+#[test]
+fn no_added_rule_makes_an_operator() {
+    let policy = policy(Some("permit (principal, action, resource);"));
     let owner = principal(Role::Owner);
-    assert!(may_ever(&owner, &action::NODE_CREATE).is_err());
-    assert!(authorize(&owner, &action::NODE_CREATE, On::Organization).is_err());
+    let enroll = ask(&action::NODE_CREATE);
+    assert!(authorize(&policy, Some(&owner), &enroll, On::Organization).is_err());
+    assert!(operator(Some(&owner)).is_err());
     let operator = Principal {
         platform_operator: true,
         ..owner
     };
-    assert!(authorize(&operator, &action::NODE_CREATE, On::Organization).is_ok());
+    assert!(authorize(&policy, Some(&operator), &enroll, On::Organization).is_ok());
+}
+
+/// A rule that shuts everybody out can be taken back.
+#[test]
+fn what_mends_the_rules_goes_by_the_built_in_ones() {
+    let policy = policy(Some("forbid (principal, action, resource);"));
+    let operator = Principal {
+        platform_operator: true,
+        ..principal(Role::Viewer)
+    };
+    let may = |action: &Action| {
+        let ask = ask(action);
+        authorize(&policy, Some(&operator), &ask, On::Organization).is_ok()
+    };
+    assert!(!may(&action::NODE_CREATE));
+    assert!(may(&action::AUTHORIZATION_POLICY_DELETE));
+    assert!(may(&action::AUTHORIZATION_POLICY_UPDATE));
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! whether there is such a thing is the server's to say.
 
 use domain::id::{
-    AllocationId, ApiKeyId, DeadLetterId, IdentityId, NodeId, OperationId, ProjectId, SshKeyId,
+    AllocationId, ApiKeyId, AuthorizationPolicyId, DeadLetterId, IdentityId, NodeId, OperationId,
+    OrgId, ProjectId, SshKeyId,
 };
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
@@ -30,10 +31,12 @@ macro_rules! parsers {
 parsers! {
     allocation, AllocationId, "an allocation";
     api_key, ApiKeyId, "an API key";
+    authorization_policy, AuthorizationPolicyId, "a rule";
     dead_letter, DeadLetterId, "a dead letter";
     identity, IdentityId, "an identity";
     node, NodeId, "a node";
     operation, OperationId, "an operation";
+    organization, OrgId, "an organization";
     project, ProjectId, "a project";
     ssh_key, SshKeyId, "an SSH key";
 }

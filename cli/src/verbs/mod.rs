@@ -17,6 +17,7 @@ mod op;
 mod policy;
 pub(crate) mod progress;
 mod project;
+mod rule;
 mod session;
 mod ssh_key;
 mod table;
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Identity(Operator<identity::Verb>),
     /// Settings that operators change while everything runs
     Policy(Operator<policy::Verb>),
+    /// Rules about who may do what, beside the built-in ones (operators)
+    Rule(Operator<rule::Verb>),
     /// What could not be delivered, until somebody sends it again (operators)
     Dlq(Operator<dlq::Verb>),
     /// Print the completions of a shell
@@ -92,6 +95,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Node(group) => group.run(console).await,
         Command::Identity(group) => group.run(console).await,
         Command::Policy(group) => group.run(console).await,
+        Command::Rule(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
         Command::Completions { shell } => completions(shell, root, console),
     };

@@ -51,39 +51,49 @@ pub async fn insert(conn: &mut PgConnection, new: &NewAllocation<'_>) -> Result<
     Ok(())
 }
 
-/// Whether the organization has this project; it cannot be deleted until the transaction ends.
-pub async fn project_stands(
+/// What a request leans on, as far as it is there.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// Whether the organization has the project.
+    pub project_stands: bool,
+    /// `None`: nothing is sold under that name.
+    pub gpus_per_node: Option<i32>,
+    /// Which of the public keys the organization has.
+    pub ssh_keys: Vec<SshKeyId>,
+}
+
+/// Looks at project, SKU and public keys in one round trip. The project and the keys that are
+/// found cannot be deleted until the transaction ends.
+pub async fn ground(
     conn: &mut PgConnection,
     org: OrgId,
     project: ProjectId,
-) -> Result<bool> {
-    let found = sqlx::query_scalar!(
-        "select id from projects where id = $1 and org_id = $2 and deleted_at is null for share",
+    sku: &str,
+    keys: &[SshKeyId],
+) -> Result<Ground> {
+    let keys: Vec<Uuid> = keys.iter().map(|id| id.uuid()).collect();
+    let row = sqlx::query!(
+        r#"with project as (
+             select id from projects where id = $1 and org_id = $2 and deleted_at is null for share
+           ), keys as (
+             select id from ssh_keys where id = any($3) and org_id = $2 and deleted_at is null
+             order by id for share
+           )
+           select exists (select from project) as "project_stands!",
+                  (select gpus_per_node from skus where name = $4 and retired_at is null) as gpus_per_node,
+                  array(select id from keys) as "ssh_keys!""#,
         project.uuid(),
         org.uuid(),
+        &keys,
+        sku,
     )
-    .fetch_optional(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(found.is_some())
-}
-
-/// Which of these public keys the organization has, locked against deletion until the transaction
-/// ends.
-pub async fn known_ssh_keys(
-    conn: &mut PgConnection,
-    org: OrgId,
-    wanted: &[SshKeyId],
-) -> Result<Vec<SshKeyId>> {
-    let wanted: Vec<Uuid> = wanted.iter().map(|id| id.uuid()).collect();
-    let known = sqlx::query_scalar!(
-        "select id from ssh_keys where id = any($1) and org_id = $2 and deleted_at is null
-         order by id for share",
-        &wanted,
-        org.uuid(),
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(known.into_iter().map(SshKeyId::from_uuid).collect())
+    Ok(Ground {
+        project_stands: row.project_stands,
+        gpus_per_node: row.gpus_per_node,
+        ssh_keys: row.ssh_keys.into_iter().map(SshKeyId::from).collect(),
+    })
 }
 
 /// Names the public keys that may log in.

@@ -15,7 +15,7 @@ use domain::id::{AllocationId, GpuId, NodeId, OrgId, ProjectId, UsageIntervalId,
 use domain::state::AllocationState;
 use time::OffsetDateTime;
 
-pub use create::{NewAllocation, insert, known_ssh_keys, project_stands, set_ssh_keys};
+pub use create::{Ground, NewAllocation, ground, insert, set_ssh_keys};
 pub use read::{Filter, devices, get, list, lock, machines, ssh_keys, stuck, update};
 pub use scheduler::scheduler_request;
 pub use usage::{close_usage, open_usage, usage_intervals};

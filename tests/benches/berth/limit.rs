@@ -1,9 +1,11 @@
 //! What the limiter adds to a request, against a bare EVAL that moves one number on.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use api::endpoint::RateClass;
 use api::limit::{Limits, Subject};
+use api::policy::Live;
 use axum::http::{Extensions, HeaderMap};
 use platform::settings::{Settings, Source};
 use tests::Stack;
@@ -22,7 +24,8 @@ pub(crate) async fn run(stack: &Stack) -> Vec<String> {
         ("TEMPORAL_ADDRESS", "127.0.0.1:1"),
     ]);
     let settings = Settings::from_source(&source).expect("settings");
-    let limits = Limits::new(&settings).expect("limits");
+    let policies = Arc::new(Live::open().expect("the files are sound"));
+    let limits = Limits::new(&settings, policies).expect("limits");
     let client = redis::Client::open(stack.env("REDIS_URL")).expect("a URL");
     let mut redis = redis::aio::ConnectionManager::new(client)
         .await

@@ -21,6 +21,7 @@ mod node_login;
 mod openid;
 mod organization_members;
 mod parity;
+mod policy;
 mod queue;
 mod rate_limits;
 mod replay;

@@ -159,7 +159,7 @@ async fn platform_endpoints_answer() {
     let api = stack().await.api(None);
     assert_eq!(api.get("/livez").await.text, "ok\n");
     let ready = api.get("/readyz").await.expect(200);
-    for name in ["nats", "postgres", "redis", "temporal"] {
+    for name in ["nats", "policies", "postgres", "redis", "temporal"] {
         assert!(ready["dependencies"][name].is_string(), "{name}");
     }
     let served = api.get("/openapi.json").await;

@@ -1,10 +1,12 @@
 //! `/admin`: what platform operators see and do.
 
+mod authorization_policies;
 mod dead_letters;
 mod identities;
 mod nodes;
 mod operations;
 mod policies;
+mod policy_changes;
 
 use crate::endpoint::Endpoint;
 
@@ -15,6 +17,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         dead_letters::endpoints(),
         identities::endpoints(),
         policies::endpoints(),
+        authorization_policies::endpoints(),
+        policy_changes::endpoints(),
     ]
     .into_iter()
     .flatten()

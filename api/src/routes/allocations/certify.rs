@@ -126,7 +126,7 @@ async fn handler(
         return Err(Problem::new(Code::Conflict).detail("only a running allocation can be entered"));
     }
     let scope = Scope::Project(by.org_id, row.project_id);
-    let allowed = db::policy::resolve(permitted.conn(), &policy::CERTIFICATE_TTL, scope).await?;
+    let allowed = permitted.policy()?.value(&policy::CERTIFICATE_TTL, scope);
     let signed = permitted
         .app()
         .authority

@@ -4,11 +4,11 @@ mod demand;
 mod prepare;
 
 use axum::Extension;
-use db::allocation::NewAllocation;
+use db::allocation::{Ground, NewAllocation};
 use domain::event::AllocationRequested;
-use domain::id::OrgId;
+use domain::id::{OrgId, ProjectId};
 use domain::operation::OperationKind;
-use domain::policy::{self, Policy, Scope};
+use domain::policy::{self, Scope};
 use serde_json::json;
 use utoipa_axum::routes;
 
@@ -21,6 +21,7 @@ use crate::body::Body;
 use crate::delivery;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
 use crate::mutation::{Committed, Mutation};
+use crate::policy::PolicyClient;
 use crate::problem::{Code, Problem};
 use crate::routes::operations::OperationView;
 
@@ -49,15 +50,17 @@ async fn handler(
 ) -> Result<Committed<OperationView>, Problem> {
     let by = mutation.principal()?.clone();
     let project = request.project_id;
-    if !db::allocation::project_stands(mutation.conn(), by.org_id, project).await? {
+    let keys = request.leading_ssh_keys();
+    let ground =
+        db::allocation::ground(mutation.conn(), by.org_id, project, &request.sku, keys).await?;
+    if !ground.project_stands {
         return Err(Problem::not_found("project").at("/project_id", "there is no such project"));
     }
     let mut permitted = mutation.authorize(On::Project(project))?;
-    let conn = permitted.conn();
-    let limits = limits(conn, by.org_id, &request).await?;
+    let limits = limits(&*permitted.policy()?, by.org_id, project, &ground)?;
     let demand = request.check(&limits)?;
-    known_keys(conn, by.org_id, &demand).await?;
-    let (operation, intent) = write(conn, &by, &demand, &prepared, &limits).await?;
+    known_keys(&ground, &demand)?;
+    let (operation, intent) = write(permitted.conn(), &by, &demand, &prepared, &limits).await?;
     let app = permitted.app();
     let answer = permitted
         .accepted(OperationView::new(operation, &app.settings))
@@ -67,33 +70,29 @@ async fn handler(
 }
 
 /// What policy and catalog allow.
-async fn limits(
-    conn: &mut db::PgConnection,
+fn limits(
+    policy: &dyn PolicyClient,
     org: OrgId,
-    request: &Request,
+    project: ProjectId,
+    ground: &Ground,
 ) -> Result<Limits, Problem> {
-    let sku = db::catalog::get_sku(conn, &request.sku).await?;
-    let sku = sku
+    let gpus_per_node = ground
+        .gpus_per_node
         .ok_or_else(|| Problem::new(Code::UnknownSku).at("/sku", "nothing of this name is sold"))?;
-    let scope = Scope::Project(org, request.project_id);
-    let mut resolve = async |policy: &Policy| db::policy::resolve(&mut *conn, policy, scope).await;
+    let scope = Scope::Project(org, project);
     Ok(Limits {
-        gpus_per_node: i64::from(sku.gpus_per_node),
-        gpus_max: resolve(&policy::GPUS_MAX).await?,
-        lease_seconds: resolve(&policy::LEASE).await?,
-        lease_max_seconds: resolve(&policy::LEASE_MAX).await?,
-        queue_timeout_seconds: resolve(&policy::QUEUE_TIMEOUT).await?,
-        deadline_seconds: resolve(&policy::OPERATION_DEADLINE).await?,
+        gpus_per_node: i64::from(gpus_per_node),
+        gpus_max: policy.value(&policy::GPUS_MAX, scope),
+        lease_seconds: policy.value(&policy::LEASE, scope),
+        lease_max_seconds: policy.value(&policy::LEASE_MAX, scope),
+        queue_timeout_seconds: policy.value(&policy::QUEUE_TIMEOUT, scope),
+        deadline_seconds: policy.value(&policy::OPERATION_DEADLINE, scope),
     })
 }
 
 /// Points at the first public key that the organization does not have.
-async fn known_keys(
-    conn: &mut db::PgConnection,
-    org: OrgId,
-    demand: &Demand,
-) -> Result<(), Problem> {
-    let known = db::allocation::known_ssh_keys(conn, org, &demand.ssh_key_ids).await?;
+fn known_keys(ground: &Ground, demand: &Demand) -> Result<(), Problem> {
+    let known = &ground.ssh_keys;
     match demand.ssh_key_ids.iter().position(|id| !known.contains(id)) {
         Some(index) => {
             let pointer = format!("/ssh_key_ids/{index}");

@@ -64,7 +64,7 @@ async fn handler(
         return Err(Problem::new(Code::Conflict).detail("only a running allocation has a lease"));
     }
     let scope = Scope::Project(by.org_id, row.project_id);
-    let longest = db::policy::resolve(permitted.conn(), &policy::LEASE_MAX, scope).await?;
+    let longest = permitted.policy()?.value(&policy::LEASE_MAX, scope);
     if !(1..=longest).contains(&request.lease_seconds) {
         return Err(Problem::invalid(
             "/lease_seconds",
@@ -77,8 +77,7 @@ async fn handler(
         requested_by: by.user_id,
         kind: OperationKind::AllocationExtend,
         params: json!({ "lease_seconds": request.lease_seconds }),
-        deadline_seconds: order::deadline_seconds(permitted.conn(), by.org_id, row.project_id)
-            .await?,
+        deadline_seconds: order::deadline_seconds(&*permitted.policy()?, by.org_id, row.project_id),
     };
     let (operation, intent) = order.place(permitted.conn()).await?;
     let app = permitted.app();

@@ -7,11 +7,12 @@ use db::intent::{Intent, IntentKind, NewIntent};
 use db::operation::{NewOperation, Operation, Viewer};
 use domain::id::{AllocationId, OrgId, ProjectId, UserId};
 use domain::operation::OperationKind;
-use domain::policy::{self, Scope};
+use domain::policy::{OPERATION_DEADLINE, Scope};
 use domain::reason::ReleaseReason;
 use domain::state::AllocationState;
 
 use crate::authentication::Principal;
+use crate::policy::PolicyClient;
 
 /// Something that the workflow of an allocation is to do.
 pub(super) struct Order {
@@ -57,13 +58,8 @@ impl Order {
 }
 
 /// How long an order may be open before somebody looks at it.
-pub(super) async fn deadline_seconds(
-    conn: &mut PgConnection,
-    org: OrgId,
-    project: ProjectId,
-) -> db::Result<i64> {
-    let scope = Scope::Project(org, project);
-    db::policy::resolve(conn, &policy::OPERATION_DEADLINE, scope).await
+pub(super) fn deadline_seconds(policy: &dyn PolicyClient, org: OrgId, project: ProjectId) -> i64 {
+    policy.value(&OPERATION_DEADLINE, Scope::Project(org, project))
 }
 
 /// What came of the wish to end an allocation.
@@ -84,6 +80,7 @@ const ENDING: &[OperationKind] = &[
 /// nothing: it finds the operation that is open. After a release that failed, it is one more try.
 pub(super) async fn release(
     conn: &mut PgConnection,
+    policy: &dyn PolicyClient,
     by: &Principal,
     allocation: &db::allocation::Allocation,
 ) -> db::Result<Option<Release>> {
@@ -112,8 +109,7 @@ pub(super) async fn release(
             _ => OperationKind::AllocationRelease,
         },
         params: serde_json::json!({}),
-        deadline_seconds: deadline_seconds(&mut *conn, allocation.org_id, allocation.project_id)
-            .await?,
+        deadline_seconds: deadline_seconds(policy, allocation.org_id, allocation.project_id),
     };
     let (operation, intent) = order.place(conn).await?;
     Ok(Some(Release::UnderWay(operation, Some(intent))))

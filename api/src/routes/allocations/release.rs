@@ -45,7 +45,8 @@ async fn handler(
     let mut permitted = mutation.authorize(On::Project(row.project_id))?;
     let app = permitted.app();
     let view = |operation| OperationView::new(operation, &app.settings);
-    match order::release(permitted.conn(), &by, &row).await? {
+    let policy = permitted.policy()?;
+    match order::release(permitted.conn(), &*policy, &by, &row).await? {
         Some(Release::UnderWay(operation, intent)) => {
             let answer = permitted.accepted(view(operation)).await?;
             if let Some(intent) = intent {

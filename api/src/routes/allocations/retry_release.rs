@@ -44,7 +44,8 @@ async fn handler(
     if !failed {
         return Err(conflict());
     }
-    match order::release(permitted.conn(), &by, &row).await? {
+    let policy = permitted.policy()?;
+    match order::release(permitted.conn(), &*policy, &by, &row).await? {
         Some(Release::UnderWay(operation, intent)) => {
             let app = permitted.app();
             let view = OperationView::new(operation, &app.settings);

@@ -21,27 +21,28 @@ pub(super) fn endpoint() -> Endpoint {
 /// Whether requests can be served, and which servers answer.
 #[derive(Debug, Serialize, ToSchema)]
 struct Readiness {
-    /// Postgres answers: requests are served.
+    /// Postgres answers and policies are loaded: requests are served.
     ready: bool,
     /// Some other server does not answer: what requests set in motion waits for it.
     degraded: bool,
-    /// `ok`, or what is wrong, by name: `kms`, `nats`, `postgres`, `redis`, `temporal`.
+    /// `ok`, or what is wrong, by name: `kms`, `nats`, `policies`, `postgres`, `redis`, `temporal`.
     dependencies: BTreeMap<&'static str, String>,
 }
 
 /// Whether requests can be served, and which servers answer
 ///
-/// Only Postgres is needed to serve. While another server is away requests are accepted all the
+/// Only Postgres is needed to serve, and policies read from it. While another server is away requests are accepted all the
 /// same, and what they set in motion follows when it is back: such a process stays ready, so that
 /// one lost server does not take the whole API away.
 #[utoipa::path(get, path = "/readyz", responses(
     (status = 200, description = "Requests are served", body = Readiness),
-    (status = 503, description = "Postgres does not answer", body = Readiness)))]
+    (status = 503, description = "Postgres does not answer, or policies are not loaded", body = Readiness)))]
 async fn handler(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let answers = dependency::check(&app).await;
     let ready = answers
         .iter()
-        .any(|(name, answer)| *name == "postgres" && answer.is_ok());
+        .filter(|(name, _)| ["policies", "postgres"].contains(name))
+        .all(|(_, answer)| answer.is_ok());
     let degraded = answers.iter().any(|(_, answer)| answer.is_err());
     let dependencies = answers
         .into_iter()

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use api::endpoint::RateClass;
 use api::limit::{Limits, Subject};
+use api::policy::Live;
 use api::problem::Code;
 use axum::http::{Extensions, HeaderMap};
 use nix::sys::signal::{Signal, kill};
@@ -154,7 +155,9 @@ async fn rl_06_tickets_are_refused_while_nobody_can_decide() {
         ("NATS_URL", "nats://127.0.0.1:1"),
         ("TEMPORAL_ADDRESS", "127.0.0.1:1"),
     ]);
-    let limits = Limits::new(&Settings::from_source(&source).expect("settings")).expect("limits");
+    let settings = Settings::from_source(&source).expect("settings");
+    let policies = Arc::new(Live::open().expect("the files are sound"));
+    let limits = Limits::new(&settings, policies).expect("limits");
     let somebody = Subject {
         org_id: db::id::fresh(),
         user_id: db::id::fresh(),

@@ -121,7 +121,8 @@ async fn handler(
         .await
         .map_err(taken)?;
     let kind = OperationKind::NodeEnroll;
-    let (operation, intent) = order::place(permitted.conn(), kind, id, by).await?;
+    let policy = permitted.policy()?;
+    let (operation, intent) = order::place(permitted.conn(), kind, id, by, &*policy).await?;
     let answer = permitted
         .accepted(OperationView::new(operation, &app.settings))
         .await?;

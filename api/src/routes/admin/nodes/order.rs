@@ -6,7 +6,9 @@ use db::intent::{Intent, IntentKind, NewIntent};
 use db::operation::{NewOperation, Operation};
 use domain::id::{NodeId, UserId};
 use domain::operation::OperationKind;
-use domain::policy::{self, Scope};
+use domain::policy::{OPERATION_DEADLINE, Scope};
+
+use crate::policy::PolicyClient;
 
 /// Writes the operation and what the node's workflow is owed.
 pub(super) async fn place(
@@ -14,9 +16,9 @@ pub(super) async fn place(
     kind: OperationKind,
     node: NodeId,
     by: UserId,
+    policy: &dyn PolicyClient,
 ) -> db::Result<(Operation, Intent)> {
     let workflow_id = workflow_id::node(node);
-    let deadline = &policy::OPERATION_DEADLINE;
     let new = NewOperation {
         id: db::id::fresh(),
         org_id: None,
@@ -25,7 +27,7 @@ pub(super) async fn place(
         workflow_id: &workflow_id,
         requested_by: Some(by),
         params: serde_json::json!({}),
-        deadline_seconds: db::policy::resolve(&mut *conn, deadline, Scope::Platform).await?,
+        deadline_seconds: policy.value(&OPERATION_DEADLINE, Scope::Platform),
     };
     let operation = db::operation::insert(&mut *conn, &new).await?;
     let owed = NewIntent {

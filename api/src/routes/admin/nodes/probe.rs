@@ -56,7 +56,8 @@ async fn handler(
             .await?);
     }
     let kind = OperationKind::NodeProbe;
-    let (operation, intent) = order::place(permitted.conn(), kind, id, by).await?;
+    let policy = permitted.policy()?;
+    let (operation, intent) = order::place(permitted.conn(), kind, id, by, &*policy).await?;
     let answer = permitted
         .accepted(OperationView::new(operation, &app.settings))
         .await?;

@@ -10,6 +10,7 @@ use crate::authorization::{On, action};
 use crate::body::Body;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
 use crate::mutation::{Committed, Mutation};
+use crate::policy::refresh;
 use crate::problem::Problem;
 use crate::query::Path;
 
@@ -58,5 +59,8 @@ async fn handler(
     let scope = scope.ok_or_else(|| Problem::invalid("/scope", "there is no such scope"))?;
     db::policy::put(conn, policy, scope, value, Some(by), None).await?;
     let now = PolicyValue::read(conn, policy, scope).await?;
-    Ok(mutation.updated(now).await?)
+    let app = mutation.app();
+    let answer = mutation.updated(now).await?;
+    refresh::changed(&app, policy.key).await;
+    Ok(answer)
 }

@@ -111,6 +111,12 @@ impl Request {
         })
     }
 
+    /// The public keys that are named, as many as may be.
+    pub(super) fn leading_ssh_keys(&self) -> &[SshKeyId] {
+        let ids = &self.ssh_key_ids;
+        ids.get(..MAX_SSH_KEYS).unwrap_or(ids)
+    }
+
     /// What the contract knows and is not built.
     fn supported(&self) -> Result<(), Problem> {
         let unsupported = |pointer: &str, detail: &'static str| {
