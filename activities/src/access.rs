@@ -14,10 +14,10 @@ use domain::{ssh_public_key, unix_user};
 use serde_json::{Value, json};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use time::format_description::well_known::Rfc3339;
 
 use crate::machine::{Fault, Machines, Script, attend, leased, limit, number};
 use crate::probe::{self, Probe};
+use crate::receipt;
 use crate::refusal::Refusal;
 use crate::step::Step;
 
@@ -187,14 +187,16 @@ async fn accept(
     let leased = db::machine::leased_gpus(&mut conn, allocation_id, number(attempt)).await?;
     drop(conn);
 
+    // Before the machine is asked: what it shows is not kept without a signature.
+    let key = receipt::key(&machines.signer, allocation_id).await?;
     let script = Script::new(include_str!("scripts/accept.sh"))
         .with("ACCOUNT", &unix_user::for_allocation(allocation_id))
         .with("QUERY", inventory::QUERY);
     let report = machines.run(&machine, script, limit).await?;
     let seen = report.gpus()?;
     let differs = !same_gpus(&seen, &leased);
-    let checked_at = machine.now.format(&Rfc3339).map_err(Fault::own)?;
-    let receipt = receipt(&checked_at, report.boot_id()?, &seen);
+    let members = receipt::members(allocation_id, machine.node_id, machine.now, &report, &seen)?;
+    let looked = Value::Object(members.clone());
 
     let mut tx = machines.pool.begin().await?;
     let findings = differs.then(|| Finding {
@@ -208,7 +210,7 @@ async fn accept(
         allocation,
         "acceptance",
         findings,
-        &receipt,
+        &looked,
     )
     .await?;
     if differs {
@@ -218,6 +220,7 @@ async fn accept(
             "the account does not see what was leased",
         ));
     }
+    let receipt = receipt::sign(members, &key)?;
     db::machine::set_receipt(&mut tx, allocation_id, number(attempt), &receipt).await?;
     let text = format!("the account sees its {} GPUs and no other", seen.len());
     step.succeed(&mut tx, Some(&text)).await?;
@@ -320,27 +323,4 @@ fn same_gpus(seen: &[Gpu], leased: &[LeasedGpu]) -> bool {
         .iter()
         .map(|gpu| (i64::from(gpu.index), gpu.uuid.clone()));
     seen.into_iter().eq(leased)
-}
-
-/// What the tenant was handed, as it saw it.
-fn receipt(checked_at: &str, boot_id: &str, gpus: &[Gpu]) -> Value {
-    let devices: Vec<_> = gpus
-        .iter()
-        .map(|gpu| {
-            json!({
-                "index": gpu.index,
-                "uuid": gpu.uuid,
-                "model": gpu.model,
-                "memory_mib": gpu.memory_mib,
-                "ecc_uncorrected_errors": gpu.ecc_uncorrected_errors,
-                "temperature_celsius": gpu.temperature_celsius,
-            })
-        })
-        .collect();
-    json!({
-        "checked_at": checked_at,
-        "boot_id": boot_id,
-        "driver_version": gpus.first().map(|gpu| &gpu.driver_version),
-        "gpus": devices,
-    })
 }

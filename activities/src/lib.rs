@@ -9,5 +9,6 @@ pub mod enrollment;
 pub mod machine;
 pub mod node;
 mod probe;
+mod receipt;
 pub mod refusal;
 pub mod step;

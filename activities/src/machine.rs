@@ -7,6 +7,7 @@ use db::machine::{LeasedMachine, Machine};
 use db::{PgConnection, PgPool};
 use domain::id::{AllocationId, OperationId};
 use platform::dial::Dialer;
+use platform::signing::Signer;
 use platform::ssh::{Authority, Session};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
@@ -34,6 +35,8 @@ pub struct Machines {
     pub pool: PgPool,
     pub dialer: Dialer,
     pub authority: Authority,
+    /// Signs receipts.
+    pub signer: Signer,
 }
 
 impl Machines {

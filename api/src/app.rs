@@ -11,6 +11,7 @@ use platform::kms::{Keyring, Kms};
 use platform::oidc::{Issuer, Pace};
 use platform::sealing::Sealer;
 use platform::settings::Settings;
+use platform::signing::Signer;
 use platform::ssh::Authority;
 use platform::telemetry::Telemetry;
 use secrecy::ExposeSecret;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub dialer: Dialer,
     /// Seals and opens what `_enc` columns hold.
     pub sealer: Sealer,
+    /// Berth's own signatures.
+    pub signer: Signer,
     /// Signs tenants' certificates.
     pub authority: Authority,
     /// Whose access tokens are taken, if anybody's.
@@ -110,6 +113,7 @@ impl App {
             .as_ref()
             .map(|oidc| Issuer::start(oidc.rules.clone(), Pace::STANDARD, &shutdown))
             .transpose()?;
+        let signer = crate::signing_keys::signer(&pool, &sealer);
         let tasks = TaskTracker::new();
         Ok(Self(Arc::new(Parts {
             pool,
@@ -121,6 +125,7 @@ impl App {
             loading: tokio::sync::Mutex::default(),
             dialer,
             sealer,
+            signer,
             authority,
             issuer,
             replica: db::id::fresh(),

@@ -34,6 +34,7 @@ pub mod resource;
 mod router;
 pub mod routes;
 mod server;
+pub mod signing_keys;
 
 use platform::settings::Settings;
 use platform::telemetry::Telemetry;

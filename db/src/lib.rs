@@ -47,8 +47,10 @@ pub mod project_member;
 pub mod replica;
 pub mod scope;
 pub mod sealed;
+pub mod signing_key;
 pub mod ssh_key;
 pub mod stats;
+pub mod terminal_session;
 pub mod user;
 
 pub use error::{Error, Result};

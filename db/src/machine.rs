@@ -1,6 +1,7 @@
 //! What a step on a machine needs to know of it, and what it writes down about its work there.
 
 use domain::id::{AllocationId, NodeId, OrgId};
+use domain::receipt::Signed;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -141,19 +142,19 @@ pub async fn touch(
     Ok(done.rows_affected() == 1)
 }
 
-/// Keeps what the acceptance probe saw.
+/// Keeps what the acceptance probe saw, signed.
 pub async fn set_receipt(
     conn: &mut PgConnection,
     allocation: AllocationId,
     attempt: i32,
-    receipt: &serde_json::Value,
+    receipt: &Signed,
 ) -> Result<()> {
     let done = sqlx::query!(
         "update allocation_nodes set receipt = $3
          where allocation_id = $1 and attempt = $2 and released_at is null",
         allocation.uuid(),
         attempt,
-        receipt,
+        receipt.as_json(),
     )
     .execute(conn)
     .await?;

@@ -150,6 +150,8 @@ ids! {
     ReplicaId = "replica";
     /// A tenant's public SSH key.
     SshKeyId = "sshkey";
+    /// One session at a terminal: the use of one ticket.
+    TerminalSessionId = "term";
     /// One stretch of billable time.
     UsageIntervalId = "usage";
     /// A person.

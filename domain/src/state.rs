@@ -98,6 +98,15 @@ states! {
     Succeeded => Running;
 }
 
+states! {
+    /// Where a key that Berth signs with is. `Active` signs; all but `Revoked` verify. The next one
+    /// is published before it signs, so that verifiers know it when it does.
+    SigningKeyState in "signing_keys" { PrePublished, Active, Retiring, Revoked, }
+    PrePublished => Active | Revoked;
+    Active => Retiring | Revoked;
+    Retiring => Revoked;
+}
+
 impl AllocationState {
     /// Whether the allocation may hold GPUs or have something on a node.
     pub fn is_live(self) -> bool {
@@ -127,6 +136,7 @@ mod tests {
         names_round_trip::<NodeState>();
         names_round_trip::<OperationState>();
         names_round_trip::<StepState>();
+        names_round_trip::<SigningKeyState>();
     }
 
     #[test]

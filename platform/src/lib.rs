@@ -10,6 +10,8 @@ pub mod oidc;
 pub mod payload;
 pub mod sealing;
 pub mod settings;
+pub mod signing;
 pub mod ssh;
 pub mod telemetry;
 pub mod temporal;
+pub mod tickets;

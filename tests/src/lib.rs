@@ -21,6 +21,7 @@ pub mod node;
 pub mod replica;
 pub mod scan;
 pub mod shell;
+pub mod signer;
 pub mod stack;
 pub mod tenant;
 pub mod wait;

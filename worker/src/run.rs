@@ -9,7 +9,8 @@ use backon::{ExponentialBuilder, Retryable};
 use contract::queue;
 use futures::future::try_join_all;
 use platform::dial::Dialer;
-use platform::kms::Keyring;
+use platform::kms::{Keyring, Kms};
+use platform::sealing::Sealer;
 use platform::settings::Settings;
 use platform::ssh::Authority;
 use platform::telemetry::Telemetry;
@@ -96,10 +97,13 @@ pub async fn run(
 fn world(settings: &Settings) -> anyhow::Result<World> {
     let pool = postgres::pool(settings, "worker")?;
     let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
+    let authority = Authority::open(&keyring)?;
+    let sealer = Sealer::new(Arc::new(Kms::open(settings, keyring)?));
     let machines = Machines {
         pool: pool.clone(),
         dialer: Dialer::new(settings.node_probe_allowed_cidrs.clone())?,
-        authority: Authority::open(&keyring)?,
+        authority,
+        signer: api::signing_keys::signer(&pool, &sealer),
     };
     Ok(World {
         pool,

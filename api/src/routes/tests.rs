@@ -81,7 +81,8 @@ fn only_platform_endpoints_are_public() {
             "GET /livez",
             "GET /readyz",
             "GET /metrics",
-            "GET /openapi.json"
+            "GET /openapi.json",
+            "GET /.well-known/jwks.json"
         ]
     );
 }

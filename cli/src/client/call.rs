@@ -103,6 +103,11 @@ impl Call {
         }
     }
 
+    /// A document of the platform, beside the API: `path` is the whole one.
+    pub(crate) fn document(path: &'static str) -> Self {
+        Self::new(Method::GET, path)
+    }
+
     /// Adds a parameter to the query when there is a value.
     #[must_use]
     pub(crate) fn with_query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
@@ -141,11 +146,13 @@ impl Call {
 
     pub(super) fn url(&self, base: &Url) -> Url {
         let mut url = base.clone();
-        url.set_path(&format!(
-            "{}{PREFIX}{}",
-            base.path().trim_end_matches('/'),
-            self.path
-        ));
+        let prefix = if self.path.starts_with('/') {
+            ""
+        } else {
+            PREFIX
+        };
+        let base_path = base.path().trim_end_matches('/');
+        url.set_path(&format!("{base_path}{prefix}{}", self.path));
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }

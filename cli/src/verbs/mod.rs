@@ -19,6 +19,7 @@ pub(crate) mod progress;
 mod project;
 mod rule;
 mod session;
+mod signing_key;
 mod ssh_key;
 mod table;
 #[cfg(test)]
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Rule(Operator<rule::Verb>),
     /// What could not be delivered, until somebody sends it again (operators)
     Dlq(Operator<dlq::Verb>),
+    /// Keys that Berth signs with (operators)
+    SigningKey(Operator<signing_key::Verb>),
     /// Print the completions of a shell
     #[command(after_help = "For bash: source <(berth completions bash)")]
     Completions {
@@ -97,6 +100,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Policy(group) => group.run(console).await,
         Command::Rule(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
+        Command::SigningKey(group) => group.run(console).await,
         Command::Completions { shell } => completions(shell, root, console),
     };
     result.unwrap_or_else(|failure| {

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use super::{ALGORITHM, KeyId, LABEL, wire};
 use crate::id::{AllocationId, OrgId};
+use crate::signing_key::Kid;
 
 /// A column that holds envelopes.
 pub trait Column: Send + Sync + 'static {
@@ -42,6 +43,8 @@ macro_rules! columns {
 columns! {
     /// What a tenant told its scheduler: a member of a JSON column.
     SchedulerRequest = "allocations" "scheduler_metadata.scheduler_request_enc" of AllocationId;
+    /// The 32-byte seed of an Ed25519 key that Berth signs with.
+    SigningPrivateKey = "signing_keys" "private_key_enc" of Kid;
 }
 
 /// Whose value it is.

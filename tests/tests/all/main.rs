@@ -28,6 +28,7 @@ mod replay;
 mod router;
 mod sealing;
 mod secret_scan;
+mod signing;
 mod ssh_certificates;
 mod story;
 mod tenancy;

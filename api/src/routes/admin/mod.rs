@@ -7,6 +7,7 @@ mod nodes;
 mod operations;
 mod policies;
 mod policy_changes;
+mod signing_keys;
 
 use crate::endpoint::Endpoint;
 
@@ -19,6 +20,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         policies::endpoints(),
         authorization_policies::endpoints(),
         policy_changes::endpoints(),
+        signing_keys::endpoints(),
     ]
     .into_iter()
     .flatten()

@@ -94,8 +94,32 @@ pub(crate) struct NodeView {
     pub ssh: SshView,
     pub gpus: Vec<GpuView>,
     /// What the acceptance probe found just before it was handed over.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<ReceiptView>)]
     pub receipt: Option<serde_json::Value>,
+}
+
+/// What was handed over, signed. The signature covers every member but itself, in canonical form
+/// (RFC 8785), with a key of `/.well-known/jwks.json`.
+#[derive(ToSchema)]
+#[schema(as = Receipt)]
+#[expect(
+    dead_code,
+    reason = "documents what the worker wrote; shown as it was signed"
+)]
+pub(crate) struct ReceiptView {
+    allocation_id: String,
+    node_id: String,
+    /// RFC 3339, by the database's clock.
+    checked_at: String,
+    boot_id: String,
+    driver_version: Option<String>,
+    /// Each with `index`, `uuid`, `model` and what else was measured.
+    #[schema(value_type = Vec<Object>)]
+    gpus: Vec<serde_json::Value>,
+    /// The key that signed; missing on receipts from before they were signed.
+    kid: Option<String>,
+    /// A JWS with detached content (RFC 7515, appendix F).
+    signature: Option<String>,
 }
 
 /// All that `ssh` needs beside the tenant's own key.

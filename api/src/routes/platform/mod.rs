@@ -1,5 +1,6 @@
-//! What operators' tools ask: liveness, readiness, metrics, the API's own description.
+//! What operators' tools ask: liveness, readiness, metrics, the API's own description, the keys it signs with.
 
+mod jwks;
 mod livez;
 mod metrics;
 mod openapi;
@@ -13,6 +14,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         readyz::endpoint(),
         metrics::endpoint(),
         openapi::endpoint(),
+        jwks::endpoint(),
     ]
 }
 

@@ -5,6 +5,7 @@ mod events;
 mod extend;
 mod get;
 mod list;
+mod receipt;
 mod release;
 mod retry_release;
 mod ssh;
@@ -33,6 +34,8 @@ pub(crate) enum Verb {
     RetryRelease(retry_release::Args),
     /// Log in with the system's `ssh`, the machine's pinned host key checked
     Ssh(ssh::Args),
+    /// Show what was handed over and prove it with the installation's published keys
+    Receipt(receipt::Args),
     /// Show what happened to an allocation, oldest first
     Events(events::Args),
     /// Show the time that an allocation is billed for
@@ -49,6 +52,7 @@ impl Run for Verb {
             Self::Release(args) => release::run(args, session).await,
             Self::RetryRelease(args) => retry_release::run(args, session).await,
             Self::Ssh(args) => ssh::run(args, session).await,
+            Self::Receipt(args) => receipt::run(args, session).await,
             Self::Events(args) => events::run(args, session).await,
             Self::Usage(args) => usage::run(args, session).await,
         }

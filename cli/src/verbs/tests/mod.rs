@@ -32,7 +32,8 @@ struct Outcome {
 /// Runs `berth ARGS` against a server, into pipes.
 async fn berth(server: &Server, args: &[&str]) -> Outcome {
     let url = server.url();
-    let key = if matches!(args[0], "node" | "policy" | "dlq" | "identity") {
+    let operators = ["node", "policy", "dlq", "identity", "signing-key"];
+    let key = if operators.contains(&args[0]) {
         "--admin-key"
     } else {
         "--api-key"

@@ -165,6 +165,10 @@ async fn verbs_call_their_routes() {
             format!("POST /api/v1/api-keys/{key}:revoke"),
         ),
         (
+            &["signing-key", "list"],
+            "GET /api/v1/admin/signing-keys".to_owned(),
+        ),
+        (
             &["dlq", "list"],
             "GET /api/v1/admin/dead-letters".to_owned(),
         ),

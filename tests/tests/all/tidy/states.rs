@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::state::{
-    AllocationState, GpuState, NodeState, OperationState, StateMachine, StepState,
+    AllocationState, GpuState, NodeState, OperationState, SigningKeyState, StateMachine, StepState,
 };
 use regex::Regex;
 
@@ -52,6 +52,7 @@ fn state_tables_match_the_schema() {
         of::<NodeState>(),
         of::<OperationState>(),
         of::<StepState>(),
+        of::<SigningKeyState>(),
     ]
     .into_iter()
     .flatten()
