@@ -17,6 +17,8 @@ mod read;
 mod resolvers;
 #[path = "berth/seal.rs"]
 mod seal;
+#[path = "berth/tickets.rs"]
+mod tickets;
 
 /// The `p`th percentile of sorted values.
 pub(crate) fn percentile(sorted: &[f64], p: usize) -> f64 {
@@ -56,6 +58,8 @@ async fn main() {
     }
     if runs("limit") {
         ratios.extend(limit::run(stack).await);
+    if runs("tickets") {
+        ratios.extend(tickets::run(stack, &tenant).await);
     }
     println!();
     for line in ratios {
