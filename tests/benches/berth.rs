@@ -58,6 +58,7 @@ async fn main() {
     }
     if runs("limit") {
         ratios.extend(limit::run(stack).await);
+    }
     if runs("tickets") {
         ratios.extend(tickets::run(stack, &tenant).await);
     }
