@@ -205,9 +205,12 @@ fn ask(path: &str, guard: &Guard) -> Ask {
         (Authentication::InternalToken, _) => Needs::Token,
         (_, Some(action)) => action.needs,
         (Authentication::PlatformOperator, None) => Needs::Operator,
-        (Authentication::Principal | Authentication::PrincipalOrOperator, None) => {
-            Needs::Role(domain::role::Role::Viewer)
-        }
+        (
+            Authentication::Principal
+            | Authentication::PrincipalOrOperator
+            | Authentication::Person,
+            None,
+        ) => Needs::Role(domain::role::Role::Viewer),
     };
     let name = match (needs, guard.action) {
         (_, Some(action)) => Cow::Borrowed(action.name),

@@ -22,6 +22,8 @@ fn of_action(action: &Action) -> Scope {
     match action.needs {
         // Nobody with scopes comes as the holder of the internal token.
         Needs::Operator | Needs::Token | Needs::Role(Role::Admin | Role::Owner) => Scope::Admin,
+        // Nor does anybody have to come as somebody here.
+        Needs::Nothing => Scope::Read,
         Needs::Role(Role::Viewer | Role::Member) | Needs::OwnOr(_) => Scope::Write,
     }
 }
@@ -32,11 +34,12 @@ pub(crate) fn within(principal: &Principal, guard: &Guard) -> Result<(), Denied>
     if principal.scopes.contains(&wanted) {
         return Ok(());
     }
-    Err(Denied(match wanted {
+    let denied = match wanted {
         Scope::Read => "this credential's scopes do not include read: reading",
         Scope::Write => "this credential's scopes do not include write: changing this",
         Scope::Admin => "this credential's scopes do not include admin: administering this",
-    }))
+    };
+    Err(Denied(denied.into()))
 }
 
 /// Whether the caller may hand a scope on: he has it, and a right that it is about.

@@ -122,10 +122,11 @@ fn caller(org: OrgId) -> (Principal, ProjectId) {
     let principal = Principal {
         user_id: db::id::fresh(),
         org_id: org,
-        api_key_id: db::id::fresh(),
+        credential: api::authentication::Credential::ApiKey(db::id::fresh()),
         role: Role::Viewer,
         project_roles: BTreeMap::from([(project, ProjectRole::Admin)]),
         platform_operator: false,
+        scopes: domain::api_key::Scope::all(),
     };
     (principal, project)
 }

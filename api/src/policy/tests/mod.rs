@@ -13,7 +13,7 @@ use domain::role::{ProjectRole, Role};
 use uuid::Uuid;
 
 use super::Book;
-use crate::authentication::Principal;
+use crate::authentication::{Credential, Principal};
 
 pub(super) fn book() -> Arc<Book> {
     Arc::new(Book::open().expect("the files are sound"))
@@ -39,10 +39,11 @@ pub(super) fn principal(
     Principal {
         user_id: person(1),
         org_id,
-        api_key_id: ApiKeyId::from_uuid(Uuid::from_u128(3)),
+        credential: Credential::ApiKey(ApiKeyId::from_uuid(Uuid::from_u128(3))),
         role,
         project_roles,
         platform_operator: false,
+        scopes: domain::api_key::Scope::all(),
     }
 }
 
