@@ -116,7 +116,7 @@ fn pol_05_a_text_that_does_not_fit_the_schema_is_no_rule() {
     for good in [
         "forbid (principal, action == Berth::Action::\"allocation.create\", resource);",
         "permit (principal == Berth::User::\"user_1\", action in Berth::Action::\"allocation.*\", resource is Berth::Project);",
-        "forbid (principal, action in Berth::Action::\"change\", resource) unless { principal.operator };",
+        "forbid (principal is Berth::User, action in Berth::Action::\"change\", resource) unless { principal.operator };",
     ] {
         assert!(compile(good, None).is_ok(), "{good}");
     }
