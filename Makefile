@@ -4,10 +4,13 @@ export BERTH_DEV_DIR := $(CURDIR)/.dev
 export PATH := $(PATH):$(HOME)/.cargo/bin
 unexport DATABASE_URL
 
-.PHONY: up down clean-data test check bench faults setup build
+.PHONY: up down clean-data test check bench faults setup test-setup build
 
 setup:
 	@scripts/setup.sh
+
+test-setup:
+	@scripts/setup.sh tests
 
 build: setup
 	@cargo build --workspace --bins --locked
@@ -21,15 +24,15 @@ down:
 clean-data:
 	@scripts/down.sh --clean-data
 
-test: setup
+test: test-setup
 	@scripts/test.sh
 
-check: setup
+check: test-setup
 	@scripts/check.sh
 
 bench: setup
 	@cargo build --release --locked --workspace
 	@cargo bench --locked -p tests --bench berth -- $(NAME)
 
-faults: setup
+faults: test-setup
 	@scripts/test.sh faults queue

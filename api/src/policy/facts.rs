@@ -45,7 +45,7 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    pub(crate) fn parse() -> Result<Self, cedar_policy::ParseErrors> {
+    pub(crate) fn parse() -> Result<Self, Box<cedar_policy::ParseErrors>> {
         Ok(Self {
             role: "Berth::Role".parse()?,
             user: "Berth::User".parse()?,

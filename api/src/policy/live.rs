@@ -108,11 +108,11 @@ impl Live {
 
     /// Puts a snapshot in force unless a newer one is; `asked_at` is when it was asked for. Says
     /// whether it took the place of an older one.
-    pub fn offer(&self, snapshot: Arc<Snapshot>, asked_at: Instant) -> bool {
+    pub fn offer(&self, snapshot: &Arc<Snapshot>, asked_at: Instant) -> bool {
         let offered = snapshot.version();
         let before = self.current.rcu(|current| match current {
             Some(current) if current.version() >= offered => Some(Arc::clone(current)),
-            _ => Some(Arc::clone(&snapshot)),
+            _ => Some(Arc::clone(snapshot)),
         });
         let newer = before.is_none_or(|before| before.version() < offered);
         if newer || offered == self.version() {

@@ -41,7 +41,7 @@ enum LoadError {
 pub(crate) async fn run(app: App) {
     let shutdown = app.shutdown.clone();
     let work = async { tokio::join!(listen(&app), look(&app)) };
-    shutdown.run_until_cancelled(work).await;
+    shutdown.run_until_cancelled(Box::pin(work)).await;
 }
 
 /// After a commit that changed `key`: this process goes by it before it answers, and tells others.
@@ -129,11 +129,10 @@ async fn reload(app: &App, source: Source) {
             };
             metrics::counter!("policy_load_failures_total", "reason" => reason).increment(1);
             let error = &error as &dyn std::error::Error;
-            match reason {
-                "invalid" => {
-                    tracing::error!(error, "policies are not valid; the last good ones stay")
-                }
-                _ => tracing::warn!(error, "policies cannot be read; the last good ones stay"),
+            if reason == "invalid" {
+                tracing::error!(error, "policies are not valid; the last good ones stay");
+            } else {
+                tracing::warn!(error, "policies cannot be read; the last good ones stay");
             }
         }
     }
@@ -161,5 +160,5 @@ async fn load(app: &App) -> Result<bool, LoadError> {
     let snapshot = tokio::task::spawn_blocking(read)
         .await
         .map_err(|_| LoadError::CutOff)??;
-    Ok(app.policies.offer(Arc::new(snapshot), asked_at))
+    Ok(app.policies.offer(&Arc::new(snapshot), asked_at))
 }

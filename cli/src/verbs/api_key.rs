@@ -80,7 +80,7 @@ impl Show for ApiKey {
         table.field("key", &self.secret);
         table.field("expires", &self.expires_at);
         table.field("revoked", &self.revoked_at);
-        table.field("scopes", &self.scopes.join(", "));
+        table.field("scopes", self.scopes.join(", "));
         table.field("last used", &self.last_used_at);
         table.field("from", &self.last_used_ip);
         table.field("created", &self.created_at);

@@ -23,8 +23,8 @@ pub(crate) async fn run() -> Vec<String> {
     let at: EncCtx<SchedulerRequest> =
         EncCtx::new(Owner::Organization(db::id::fresh()), &db::id::fresh());
     let value = vec![7; VALUE_BYTES];
-    let sealed = sealer.seal(&at, &value).await.expect("it seals");
-    let stored = Stored::from(&sealed);
+    let envelope = sealer.seal(&at, &value).await.expect("it seals");
+    let stored = Stored::from(&envelope);
     let (key, nonce) = ([1; 32], [2; 12]);
     let bare = aead::seal(&key, &nonce, b"place", &value);
 

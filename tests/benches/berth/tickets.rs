@@ -95,12 +95,12 @@ async fn cost(stack: &Stack, party: &Party, binding: &Binding) -> Vec<String> {
     for _ in 0..SAMPLES {
         let minted = timed(&mut mints, party.tickets.mint(binding)).await;
         let minted = minted.expect("a ticket");
-        let taken = timed(
+        let consumed = timed(
             &mut takes,
             take(party, minted.ticket.expose_secret(), binding),
         )
         .await;
-        taken.expect("it opens");
+        consumed.expect("it opens");
         let _: () = bare.pset_ex("bench", "x", 60_000).await.expect("set");
         let got: Option<String> = timed(&mut floors, bare.get_del("bench"))
             .await

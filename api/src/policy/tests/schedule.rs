@@ -91,7 +91,7 @@ proptest! {
                 Step::Arrive(replica, index) if !reads[replica].is_empty() => {
                     let read = reads[replica][index.index(reads[replica].len())];
                     let before = replicas[replica].version();
-                    let newer = replicas[replica].offer(at(read), Instant::now());
+                    let newer = replicas[replica].offer(&at(read), Instant::now());
                     prop_assert_eq!(newer, read > before);
                 }
                 Step::Nonsense(replica, bytes) => {
@@ -107,7 +107,7 @@ proptest! {
         }
         // Each looks once without having been told.
         for replica in &replicas {
-            replica.offer(at(database), Instant::now());
+            replica.offer(&at(database), Instant::now());
             prop_assert_eq!(replica.version(), database);
             prop_assert_eq!(replica.current().map(|s| s.version()), Some(database));
         }

@@ -7,7 +7,7 @@ use super::super::{Rule, RuleError};
 use super::{book, golden, org};
 use crate::authorization::Needs;
 
-const TYPES: &str = r#"// What rules can speak of. Made from the registry of endpoints by a test
+const TYPES: &str = r"// What rules can speak of. Made from the registry of endpoints by a test
 // (`pol_06_every_operation_has_an_action_of_the_schema`), which also says how to write it anew.
 namespace Berth {
   // From viewer to owner, each in the weaker one.
@@ -23,7 +23,7 @@ namespace Berth {
   entity Service;
   entity Anybody;
 
-"#;
+";
 
 /// Name, groups, principal, resources.
 fn actions() -> BTreeMap<String, (Vec<String>, &'static str, &'static str)> {

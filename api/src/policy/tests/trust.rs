@@ -53,7 +53,7 @@ fn content(version: i64, gpus: i64, rule: Option<&str>) -> Content {
 fn live_at(content: &Content) -> Live {
     let live = Live::new(book());
     let snapshot = Snapshot::read(live.book(), content, None).expect("sound");
-    assert!(live.offer(Arc::new(snapshot), Instant::now()));
+    assert!(live.offer(&Arc::new(snapshot), Instant::now()));
     live
 }
 
@@ -74,7 +74,7 @@ fn pol_01_a_request_sees_one_version_from_start_to_end() {
     let pinned = live.pin("project.create", Instant::now()).expect("loaded");
     let next = content(3, 80, Some(FORBID));
     let snapshot = Snapshot::read(live.book(), &next, live.current().as_deref()).expect("sound");
-    assert!(live.offer(Arc::new(snapshot), Instant::now()));
+    assert!(live.offer(&Arc::new(snapshot), Instant::now()));
     assert_eq!(pinned.version(), 2);
     assert_eq!(pinned.value(&GPUS_MAX, Scope::Platform), 8);
     assert!(may_create(&*pinned));
@@ -132,7 +132,7 @@ fn pol_05_a_snapshot_is_trusted_for_ten_minutes() {
     assert_eq!(pin(work, start), Err(Unusable::NotLoaded));
     assert_eq!(pin(mend, start), Ok(0), "the built-in rules alone");
     let snapshot = Snapshot::read(live.book(), &content(2, 8, None), None).expect("sound");
-    live.offer(Arc::new(snapshot), start);
+    live.offer(&Arc::new(snapshot), start);
     assert_eq!(pin(work, start + TRUSTED), Ok(2), "the last good one");
     let late = start + TRUSTED + Duration::from_secs(1);
     assert_eq!(pin(work, late), Err(Unusable::TooOld));
