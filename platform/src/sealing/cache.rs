@@ -86,6 +86,6 @@ mod tests {
         let cache = Cache::new();
         let policy = cache.keys.policy();
         assert_eq!(policy.max_capacity(), Some(1000));
-        assert!(policy.time_to_live().unwrap() + SWEEP <= Duration::from_secs(300));
+        assert!(policy.time_to_live().unwrap() + SWEEP <= Duration::from_mins(5));
     }
 }

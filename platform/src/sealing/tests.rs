@@ -27,15 +27,15 @@ async fn env_03_a_value_opens_at_its_place_alone_and_refusals_are_counted() {
     let sealer = sealer(&directory);
     let recorder = PrometheusBuilder::new().build_recorder();
     let _here = metrics::set_default_local_recorder(&recorder);
-    let sealed = sealer.seal(&place(1, 1), b"secret").await.unwrap();
-    let stored = Stored::from(&sealed);
+    let envelope = sealer.seal(&place(1, 1), b"secret").await.unwrap();
+    let stored = Stored::from(&envelope);
     let opened = sealer.open(&place(1, 1), &stored).await.unwrap();
     assert_eq!(opened.expose_secret(), b"secret");
     for elsewhere in [place(1, 2), place(2, 1)] {
         let refused = sealer.open(&elsewhere, &stored).await;
         assert!(matches!(refused, Err(OpenError::Refused(Refusal::Place))));
     }
-    let mut json = sealed.to_json();
+    let mut json = envelope.to_json();
     json["v"] = 2.into();
     let refused = sealer.open(&place(1, 1), &Stored::new(json.clone())).await;
     assert!(matches!(refused, Err(OpenError::Refused(Refusal::Version))));
@@ -58,15 +58,15 @@ async fn env_03_a_value_opens_at_its_place_alone_and_refusals_are_counted() {
 async fn env_04_a_damaged_wrapping_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let sealer = sealer(&directory);
-    let sealed = sealer
+    let envelope = sealer
         .seal(&place(1, 1), b"secret")
         .await
         .unwrap()
         .to_json();
     let other = sealer.seal(&place(1, 1), b"other").await.unwrap().to_json();
-    let edk = sealed["edk"].as_str().unwrap();
+    let edk = envelope["edk"].as_str().unwrap();
     for index in 0..edk.len() {
-        let mut json = sealed.clone();
+        let mut json = envelope.clone();
         let letter = if edk.as_bytes()[index] == b'A' {
             "B"
         } else {
@@ -79,7 +79,7 @@ async fn env_04_a_damaged_wrapping_is_refused() {
         assert!(matches!(refused, Err(OpenError::Refused(_))), "{index}");
     }
     // ENV-06: another value's data key of the same place unwraps and is not the one.
-    let mut json = sealed;
+    let mut json = envelope;
     json["edk"] = other["edk"].clone();
     let refused = sealer.open(&place(1, 1), &Stored::new(json)).await;
     assert!(matches!(
@@ -93,8 +93,8 @@ async fn env_11_many_readers_fetch_a_key_once() {
     let directory = tempfile::tempdir().unwrap();
     let sealer = sealer(&directory);
     let cache = Cache::new();
-    let sealed = sealer.seal(&place(1, 1), b"secret").await.unwrap();
-    let envelope = Stored::from(&sealed).envelope().unwrap();
+    let envelope = sealer.seal(&place(1, 1), b"secret").await.unwrap();
+    let envelope = Stored::from(&envelope).envelope().unwrap();
     let binding = place(1, 1).binding();
     let fetched = std::sync::atomic::AtomicUsize::new(0);
     let get = || {

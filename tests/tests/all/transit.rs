@@ -113,7 +113,7 @@ async fn the_policy_is_the_least_that_works() {
     }
 }
 
-/// An AppRole logs in, and again when its token was taken away.
+/// An app role logs in, and again when its token was taken away.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approle_logs_in_again_when_its_token_was_revoked() {
     let bao = Bao::start().await;

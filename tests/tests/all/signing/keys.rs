@@ -77,7 +77,7 @@ async fn a_key_goes_its_way_and_no_other() {
         .expect("a next key");
     assert_eq!(promoted, Some(next.clone()));
     let signs = in_state(&mut tx, purpose, SigningKeyState::Active).await;
-    assert_eq!(signs, [next.clone()]);
+    assert_eq!(signs, std::slice::from_ref(&next));
     let retiring = in_state(&mut tx, purpose, SigningKeyState::Retiring).await;
     assert!(retiring.contains(&first), "{retiring:?}");
     assert_eq!(
@@ -90,7 +90,11 @@ async fn a_key_goes_its_way_and_no_other() {
         .expect("no error");
     assert_eq!(again, None, "there is no next");
     let signs = in_state(&mut tx, purpose, SigningKeyState::Active).await;
-    assert_eq!(signs, [next.clone()], "the one that signs goes on");
+    assert_eq!(
+        signs,
+        std::slice::from_ref(&next),
+        "the one that signs goes on"
+    );
 
     db::signing_key::retire(&mut tx, &next)
         .await

@@ -145,7 +145,8 @@ async fn without_its_key_nothing_is_handed_over_unsigned() {
         let operation = tenant.api.get(&path).await.expect(200);
         let steps = operation["steps"].as_array()?;
         let accept = steps.iter().find(|step| step["name"] == "accept")?;
-        assert_eq!(accept["state"], "running", "{operation}");
+        let open = ["pending", "running"].contains(&accept["state"].as_str()?);
+        assert!(open, "{operation}");
         (accept["attempt"].as_i64()? >= 2).then_some(())
     })
     .await;
