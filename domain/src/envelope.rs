@@ -15,7 +15,7 @@
 //! - [`Stored<C>`] is what a row of `C` holds, not yet believed;
 //! - [`EncCtx<C>`] says which row.
 //!
-//! A new column is one line in [`column`], an `envelope` column in a migration (the schema's type
+//! A new column is one line in [`mod@column`], an `envelope` column in a migration (the schema's type
 //! of that name refuses anything else), and `db::sealed::bind` in its statement.
 
 pub mod aead;
