@@ -110,7 +110,8 @@ impl Error {
                 retry_after,
             } => {
                 // Who was held off by a limit has done nothing yet.
-                let unbegun = problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16();
+                let unbegun = problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16()
+                    && problem.retry != Retry::Never;
                 (unbegun || problem.retry == Retry::SameKey && call.is_repeatable())
                     && retry_after.is_none_or(|wait| wait <= RETRY_AFTER_MAX)
             }
