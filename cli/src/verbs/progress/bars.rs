@@ -37,6 +37,21 @@ impl Bars {
         }
     }
 
+    /// Takes the moving lines away and leaves ordinary ones: what is drawn by nobody any more, no
+    /// terminal erases.
+    fn end(&self, operation: &Operation) {
+        for bar in self.steps.values() {
+            bar.finish_and_clear();
+        }
+        drop(self.all.clear());
+        let mut talk = std::io::stderr();
+        for step in &operation.steps {
+            let (mark, _) = look(&step.state);
+            drop(writeln!(talk, "{mark} {}", message(step)));
+        }
+        drop(writeln!(talk, "{}: {}", operation.id, operation.state));
+    }
+
     fn step(&mut self, step: &Step) {
         let all = &self.all;
         let bar = self
@@ -46,8 +61,7 @@ impl Bars {
         let (mark, template) = look(&step.state);
         bar.set_style(style(template));
         bar.set_prefix(mark);
-        let (name, attempt, took) = (&step.name, attempt(step), took(step));
-        bar.set_message(format!("{name}{attempt}{took}{}", detail(step)));
+        bar.set_message(message(step));
         if step.state == "running" {
             bar.enable_steady_tick(TICK);
         } else {
@@ -66,15 +80,14 @@ impl Progress for Bars {
             self.step(step);
         }
         if operation.is_over() {
-            for bar in self.steps.values() {
-                bar.abandon();
-            }
-            drop(
-                self.all
-                    .println(format!("{}: {}", operation.id, operation.state)),
-            );
+            self.end(operation);
         }
     }
+}
+
+fn message(step: &Step) -> String {
+    let (name, attempt, took) = (&step.name, attempt(step), took(step));
+    format!("{name}{attempt}{took}{}", detail(step))
 }
 
 /// Mark and template of a state.
