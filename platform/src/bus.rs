@@ -9,7 +9,6 @@ use async_nats::connection::State;
 use futures::{Stream, StreamExt as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -23,9 +22,7 @@ pub struct Bus {
 /// What somebody said.
 #[derive(Debug)]
 pub struct Word {
-    pub subject: String,
     pub payload: Vec<u8>,
-    reply: Option<String>,
 }
 
 impl Bus {
@@ -57,47 +54,8 @@ impl Bus {
     pub async fn hear(&self, subject: &str) -> anyhow::Result<impl Stream<Item = Word> + use<>> {
         let words = self.client().await?.subscribe(subject.to_owned()).await?;
         Ok(words.map(|message| Word {
-            subject: message.subject.to_string(),
             payload: message.payload.to_vec(),
-            reply: message.reply.map(|reply| reply.to_string()),
         }))
-    }
-
-    /// Answers a word that [`Self::ask`] said; nothing happens when nobody waits for an answer.
-    pub async fn answer(&self, word: &Word, payload: Vec<u8>) -> anyhow::Result<()> {
-        match &word.reply {
-            Some(reply) => self.say(reply, payload).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Says something and gathers the answers of all who listen, until `enough` says so or `wait`
-    /// has passed.
-    pub async fn ask(
-        &self,
-        subject: &str,
-        payload: Vec<u8>,
-        wait: Duration,
-        mut enough: impl FnMut(&[Vec<u8>]) -> bool,
-    ) -> anyhow::Result<Vec<Vec<u8>>> {
-        let client = self.connected().await?;
-        let inbox = client.new_inbox();
-        let mut answers = client.subscribe(inbox.clone()).await?;
-        let until = Instant::now() + wait;
-        client
-            .publish_with_reply(subject.to_owned(), inbox, payload.into())
-            .await?;
-        client.flush().await?;
-        let mut gathered = Vec::new();
-        while !enough(&gathered) {
-            match tokio::time::timeout_at(until, answers.next()).await {
-                // The server's own word that nobody listens.
-                Ok(Some(message)) if message.status.is_some() => break,
-                Ok(Some(message)) => gathered.push(message.payload.to_vec()),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        Ok(gathered)
     }
 
     async fn connected(&self) -> anyhow::Result<&async_nats::Client> {

@@ -53,6 +53,31 @@ async fn on_the_stream(stack: &Stack, subject: &str) -> Vec<(String, Value)> {
     found.into_values().collect()
 }
 
+/// Waits for the dead letter about this, which nobody has replayed.
+async fn open_letter(stack: &Stack, subject: &str) -> Value {
+    eventually("the dead letter", LIMIT, || async {
+        let list = stack
+            .admin()
+            .get("/api/v1/admin/dead-letters?limit=200")
+            .await
+            .expect(200);
+        let letters = list["items"].as_array()?.clone();
+        letters
+            .into_iter()
+            .find(|l| l["subject"] == subject && l["replayed_at"].is_null())
+    })
+    .await
+}
+
+async fn replay(stack: &Stack, letter: &Value) {
+    let path = format!(
+        "/api/v1/admin/dead-letters/{}:replay",
+        letter["id"].as_str().expect("an id")
+    );
+    let answer = stack.admin().post(&path, &json!({})).await;
+    assert!(answer.status.is_success(), "{}", answer.text);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ob_01_each_event_is_on_the_stream_once_and_follows_its_schema() {
     let stack = stack().await;
@@ -108,18 +133,7 @@ async fn ob_01_a_fact_outside_its_schema_never_goes_out_until_it_is_mended() {
     .execute(&database)
     .await
     .expect("a spoiled event");
-    let letter = eventually("the dead letter", LIMIT, || async {
-        let list = stack
-            .admin()
-            .get("/api/v1/admin/dead-letters?limit=200")
-            .await
-            .expect(200);
-        let letters = list["items"].as_array()?.clone();
-        letters
-            .into_iter()
-            .find(|l| l["subject"] == "berth.fleet.node.available" && l["replayed_at"].is_null())
-    })
-    .await;
+    let letter = open_letter(stack, "berth.fleet.node.available").await;
     assert!(
         !letter.to_string().contains("surprise"),
         "a dead letter quotes its event: {letter}"
@@ -132,12 +146,7 @@ async fn ob_01_a_fact_outside_its_schema_never_goes_out_until_it_is_mended() {
         .execute(&database)
         .await
         .expect("mended");
-    let path = format!(
-        "/api/v1/admin/dead-letters/{}:replay",
-        letter["id"].as_str().expect("an id")
-    );
-    let answer = stack.admin().post(&path, &json!({})).await;
-    assert!(answer.status.is_success(), "{}", answer.text);
+    replay(stack, &letter).await;
     eventually("the mended event is published", LIMIT, || async {
         let published = sqlx::query_scalar::<_, bool>(
             "select published_at is not null from outbox_events where id = $1",
@@ -200,16 +209,7 @@ async fn a_poison_intent_is_set_aside_and_replayed_once_it_is_mended() {
     tenant.api.finished(&operation, LIMIT).await;
     let allocation = operation["resource"]["id"].as_str().expect("an id");
 
-    let letter = eventually("the dead letter", LIMIT, || async {
-        let list = stack
-            .admin()
-            .get("/api/v1/admin/dead-letters?limit=200")
-            .await
-            .expect(200);
-        let letters = list["items"].as_array()?.clone();
-        letters.into_iter().find(|l| l["subject"] == subject)
-    })
-    .await;
+    let letter = open_letter(stack, &subject).await;
     assert_eq!(letter["source"], "intent", "{letter}");
     let database = stack.database().await;
     sqlx::query(
@@ -220,12 +220,7 @@ async fn a_poison_intent_is_set_aside_and_replayed_once_it_is_mended() {
     .execute(&database)
     .await
     .expect("mended");
-    let path = format!(
-        "/api/v1/admin/dead-letters/{}:replay",
-        letter["id"].as_str().expect("an id")
-    );
-    let answer = stack.admin().post(&path, &json!({})).await;
-    assert!(answer.status.is_success(), "{}", answer.text);
+    replay(stack, &letter).await;
     eventually("the mended intent is delivered", LIMIT, || async {
         let delivered = sqlx::query_scalar::<_, bool>(
             "select delivered_at is not null from workflow_intents where id = $1",
