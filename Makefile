@@ -31,8 +31,8 @@ check: test-setup
 	@scripts/check.sh
 
 bench: setup
-	@cargo build --release --locked --workspace
-	@cargo bench --locked -p tests --bench berth -- $(NAME)
+	@cargo build --release --locked --workspace --bins --bench berth
+	@BERTH_LOG=warn cargo bench --locked --workspace --bench berth -- $(NAME)
 
 faults: test-setup
 	@scripts/test.sh faults queue

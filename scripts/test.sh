@@ -9,6 +9,10 @@ export TMPDIR
 TMPDIR=$(mktemp -d /tmp/berth-stacks.XXXXXX)
 chmod 755 "$TMPDIR"
 
+# Names of network namespaces, which simulated nodes live in.
+namespaces() { ip netns list 2>/dev/null | cut -d' ' -f1 | sort; }
+before=$(namespaces)
+
 cargo build --workspace --all-targets --locked || { echo '0 passed, 1 failed'; exit 1; }
 cargo test --workspace --locked --no-fail-fast -- "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
@@ -18,6 +22,17 @@ for pid_file in "$TMPDIR"/*/up.pid; do
   [ -e "$pid_file" ] || continue
   for _ in $(seq 600); do kill -0 "$(cat "$pid_file")" 2>/dev/null || break; sleep 0.1; done
 done
+# One with processes in it belongs to another stack that was started meanwhile.
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+left=
+for name in $(comm -13 <(printf '%s\n' "$before") <(namespaces)); do
+  [ -n "$(as_root ip netns pids "$name")" ] || left="$left $name"
+done
+if [ -n "$left" ]; then
+  echo "left behind: network namespaces$left"
+  tail -n 20 "$TMPDIR"/*/data/log/node-host.log
+  status=1
+fi
 rm -rf "$TMPDIR" 2>/dev/null || sudo -n rm -rf "$TMPDIR"
 
 awk -v status="$status" '/^test result:/ { passed += $4; failed += $6 }

@@ -19,9 +19,11 @@ use crate::resource::{Found, Resource};
 
 /// The longest that an answer is held back.
 const MAX_WAIT_SECONDS: u64 = 30;
-/// How often the row is looked at while somebody waits: soon at first, then less and less.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-const LAST_LOOK: Duration = Duration::from_millis(800);
+/// How often the row is looked at while somebody waits: the pause is a share of the time waited so
+/// far, so that the answer is late by no more than that share.
+const WAITED_SHARE: u32 = 10;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(40);
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(routes!(handler), READ)
@@ -52,8 +54,8 @@ async fn handler(
         return Err(Problem::new(Code::InvalidQuery).detail("wait_seconds is at most 30"));
     }
     let viewer = viewer(&principal);
-    let end = Instant::now() + Duration::from_secs(wait.wait_seconds);
-    let mut pause = FIRST_LOOK;
+    let start = Instant::now();
+    let end = start + Duration::from_secs(wait.wait_seconds);
     loop {
         let operation = read(&call, viewer, id).await?;
         let late = Instant::now() >= end || call.app.shutdown.is_cancelled();
@@ -61,12 +63,12 @@ async fn handler(
             return Ok(Found(OperationView::new(operation, &call.app.settings)));
         }
         // No connection is held meanwhile; a caller who goes away drops this future.
+        let pause = (start.elapsed() / WAITED_SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let next = (Instant::now() + pause).min(end);
         call.app
             .shutdown
             .run_until_cancelled(tokio::time::sleep_until(next))
             .await;
-        pause = (pause * 3 / 2).min(LAST_LOOK);
     }
 }
 
