@@ -33,6 +33,7 @@ check: test-setup
 bench: setup
 	@cargo build --release --locked --workspace --bins --bench berth
 	@BERTH_LOG=warn cargo bench --locked --workspace --bench berth -- $(NAME)
+	@cat target/ci-time.txt 2>/dev/null || echo "time: .ci/run has not been run in this clone"
 
 faults: test-setup
 	@scripts/test.sh faults queue

@@ -10,7 +10,8 @@ use contract::access::{Accept, Install, Preflight, ProveRemoved, Remove};
 use contract::allocation::StepInput;
 use db::machine::LeasedGpu;
 use domain::inventory::{self, Finding, FindingCode, Gpu};
-use domain::{ssh_public_key, unix_user};
+use domain::ssh_public_key::{self, WeakKeys};
+use domain::unix_user;
 use serde_json::{Value, json};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -161,7 +162,7 @@ async fn install(
         .with("ACCOUNT", &unix_user::for_allocation(allocation_id))
         .with("PRINCIPAL", &unix_user::principal(allocation_id))
         .with("GPUS", &indexes(&gpus))
-        .with("KEYS", &authorized_keys(&keys)?);
+        .with("KEYS", &authorized_keys(&keys, &machines.weak_keys)?);
     machines.run(&machine, script, limit).await?;
 
     let mut tx = machines.pool.begin().await?;
@@ -306,10 +307,10 @@ fn indexes(gpus: &[LeasedGpu]) -> String {
 
 /// The lines of the file. Keys are judged again: what a row holds may not be what was checked when
 /// it was written.
-fn authorized_keys(stored: &[String]) -> Result<String, Fault> {
+fn authorized_keys(stored: &[String], weak: &WeakKeys) -> Result<String, Fault> {
     let lines = stored
         .iter()
-        .map(|key| ssh_public_key::parse(key).map(|key| key.openssh))
+        .map(|key| ssh_public_key::parse(key, weak).map(|key| key.openssh))
         .collect::<Result<Vec<_>, _>>()
         .map_err(Fault::own)?;
     Ok(lines.join("\n"))

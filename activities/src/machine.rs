@@ -6,6 +6,7 @@ use std::time::Duration;
 use db::machine::{LeasedMachine, Machine};
 use db::{PgConnection, PgPool};
 use domain::id::{AllocationId, OperationId};
+use domain::ssh_public_key::WeakKeys;
 use platform::dial::Dialer;
 use platform::signing::Signer;
 use platform::ssh::{Authority, Session};
@@ -35,6 +36,8 @@ pub struct Machines {
     pub pool: PgPool,
     pub dialer: Dialer,
     pub authority: Authority,
+    /// SSH keys that come onto no machine.
+    pub weak_keys: WeakKeys,
     /// Signs receipts.
     pub signer: Signer,
 }

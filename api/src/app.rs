@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use db::PgPool;
 use domain::id::ReplicaId;
+use domain::ssh_public_key::WeakKeys;
 use platform::dial::Dialer;
 use platform::kms::{Keyring, Kms};
 use platform::oidc::{Issuer, Pace};
@@ -56,6 +57,8 @@ pub struct Parts {
     pub sealer: Sealer,
     /// Berth's own signatures.
     pub signer: Signer,
+    /// SSH keys that nobody may bring.
+    pub weak_keys: WeakKeys,
     /// Signs tenants' certificates.
     pub authority: Authority,
     /// Whose access tokens are taken, if anybody's.
@@ -105,6 +108,7 @@ impl App {
         let dialer = Dialer::new(settings.node_probe_allowed_cidrs.clone())?;
         let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
         let authority = Authority::open(&keyring)?;
+        let weak_keys = platform::weak_keys::load(&settings)?;
         let kms = Arc::new(Kms::open(&settings, keyring)?);
         let dependencies = Dependencies::connect(&settings, Arc::clone(&kms), &shutdown)?;
         let sealer = Sealer::new(Arc::clone(&kms));
@@ -126,6 +130,7 @@ impl App {
             dialer,
             sealer,
             signer,
+            weak_keys,
             authority,
             issuer,
             replica: db::id::fresh(),

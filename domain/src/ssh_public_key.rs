@@ -10,6 +10,9 @@ use ssh_key::{EcdsaCurve, HashAlg};
 mod rsa;
 #[cfg(test)]
 mod tests;
+mod weak;
+
+pub use weak::{NotAList, WeakKeys};
 
 /// The longest text that is looked at, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024;
@@ -64,10 +67,14 @@ pub enum PublicKeyError {
         "this RSA key was made by a chip with the ROCA weakness: its private key can be computed"
     )]
     Roca,
+    #[error(
+        "this key was made by Debian's broken generator (CVE-2008-0166): its private key can be guessed; make a new one with `ssh-keygen -t ed25519`"
+    )]
+    Guessable,
 }
 
-/// Reads what a tenant sent.
-pub fn parse(text: &str) -> Result<PublicKey, PublicKeyError> {
+/// Reads what a tenant sent; `weak` are the keys that must not be taken.
+pub fn parse(text: &str, weak: &WeakKeys) -> Result<PublicKey, PublicKeyError> {
     let line = one_clean_line(text)?;
     let algorithm = line.split(' ').next().unwrap_or_default();
     if !ALGORITHMS.contains(&algorithm) {
@@ -81,6 +88,10 @@ pub fn parse(text: &str) -> Result<PublicKey, PublicKeyError> {
     let key = ssh_key::PublicKey::from_openssh(line).map_err(|_| PublicKeyError::Malformed)?;
     let warning = judge(key.key_data())?;
     let bare = ssh_key::PublicKey::from(key.key_data().clone());
+    let blob = bare.to_bytes().map_err(|_| PublicKeyError::Malformed)?;
+    if weak.contains(&blob) {
+        return Err(PublicKeyError::Guessable);
+    }
     Ok(PublicKey {
         algorithm: bare.algorithm().as_str().to_owned(),
         openssh: bare.to_openssh().map_err(|_| PublicKeyError::Malformed)?,

@@ -15,3 +15,4 @@ pub mod ssh;
 pub mod telemetry;
 pub mod temporal;
 pub mod tickets;
+pub mod weak_keys;

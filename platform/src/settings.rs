@@ -51,6 +51,8 @@ pub struct Settings {
     pub internal_jwks_refresh_tokens: Vec<SecretString>,
     /// Folder of the local key files, 0700.
     pub keyring_dir: PathBuf,
+    /// Lists of SSH keys that are not taken; unset: none.
+    pub ssh_weak_keys_dir: Option<PathBuf>,
     /// Who wraps data keys.
     pub kms: KmsSettings,
     /// How callers reach the API; links are built from it.

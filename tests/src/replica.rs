@@ -48,6 +48,22 @@ impl Replica {
         .await
     }
 
+    /// What a `berth api` says that ends at its start because of `changes`.
+    pub async fn refused(stack: &Stack, changes: &[(&str, &str)]) -> String {
+        let ended = Command::new(berth_exe())
+            .arg("api")
+            .env_clear()
+            .envs(environment(stack, "api"))
+            .env("BERTH_API_LISTEN", free_address())
+            .envs(changes.iter().copied())
+            .kill_on_drop(true)
+            .output();
+        let ended = tokio::time::timeout(crate::stack::START_LIMIT, ended).await;
+        let ended = ended.expect("it ends").expect("berth runs");
+        assert!(!ended.status.success(), "{ended:?}");
+        String::from_utf8_lossy(&ended.stderr).into_owned()
+    }
+
     async fn of(
         stack: &Stack,
         role: &str,

@@ -103,6 +103,7 @@ fn world(settings: &Settings) -> anyhow::Result<World> {
         pool: pool.clone(),
         dialer: Dialer::new(settings.node_probe_allowed_cidrs.clone())?,
         authority,
+        weak_keys: platform::weak_keys::load(settings)?,
         signer: api::signing_keys::signer(&pool, &sealer),
     };
     Ok(World {

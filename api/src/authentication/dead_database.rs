@@ -29,6 +29,7 @@ fn settings(keyring: &std::path::Path) -> Settings {
         node_probe_allowed_cidrs: Vec::new(),
         internal_jwks_refresh_tokens: Vec::new(),
         keyring_dir: keyring.join("keyring"),
+        ssh_weak_keys_dir: None,
         kms: KmsSettings::Keyring,
         public_url: None,
         oidc: None,

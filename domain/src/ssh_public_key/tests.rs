@@ -18,11 +18,44 @@ fn code(error: PublicKeyError) -> &'static str {
         PublicKeyError::LongRsa => "long_rsa",
         PublicKeyError::Malformed => "malformed",
         PublicKeyError::Roca => "roca",
+        PublicKeyError::Guessable => "guessable",
         PublicKeyError::Algorithm => "algorithm",
         PublicKeyError::Private
         | PublicKeyError::TooLong
         | PublicKeyError::NotOneLine
         | PublicKeyError::NotPrintable => "hygiene",
+    }
+}
+
+fn parse(text: &str) -> Result<PublicKey, PublicKeyError> {
+    super::parse(text, &WeakKeys::none())
+}
+
+/// The list's one line is the end of what `ssh-keygen -l -E md5` prints for the key.
+#[test]
+fn ssh_02_keys_of_a_list_are_refused_and_no_others() {
+    let mut weak = WeakKeys::none();
+    weak.add("# comment\n\n9c4a93972f3c8c327e67\n00000000000000000000\n")
+        .unwrap();
+    assert_eq!(weak.len(), 2);
+    let refused = super::parse(&format!("{KEY} old@laptop"), &weak);
+    assert_eq!(refused, Err(PublicKeyError::Guessable));
+    let (other, _) = ACCEPTED.lines().next().unwrap().split_once('\t').unwrap();
+    assert!(super::parse(other, &weak).is_ok());
+}
+
+#[test]
+fn ssh_02_what_is_no_list_is_refused() {
+    for (list, line) in [
+        ("0000000000000000000", 1),
+        ("00000000000000000000\n0000000000000000000g", 2),
+        ("000000000000000000000", 1),
+    ] {
+        let error = WeakKeys::none().add(list).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("line {line} is not 20 hexadecimal digits")
+        );
     }
 }
 

@@ -105,6 +105,11 @@ pub const KNOWN: &[Known] = &[
         "address:port where a worker or relay serves /metrics; unset: nowhere",
     ),
     plain(
+        "BERTH_SSH_WEAK_KEYS_DIR",
+        Optional,
+        "folder with lists of SSH keys that are not taken, blacklist.* in the format of Debian's openssh-blacklist; unset: no list",
+    ),
+    plain(
         "NODE_PROBE_ALLOWED_CIDRS",
         Optional,
         "comma-separated ranges that nodes may live in; unset: every target is denied",

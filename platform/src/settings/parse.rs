@@ -45,6 +45,7 @@ pub(super) fn settings(source: &Source) -> Result<Settings> {
         node_probe_allowed_cidrs: from.ranges("NODE_PROBE_ALLOWED_CIDRS")?,
         internal_jwks_refresh_tokens: oidc::refresh_tokens(&from)?,
         keyring_dir: PathBuf::from(from.required("BERTH_KEYRING_DIR")?),
+        ssh_weak_keys_dir: from.get("BERTH_SSH_WEAK_KEYS_DIR").map(PathBuf::from),
         kms: kms::settings(&from)?,
         public_url: from.url("BERTH_PUBLIC_URL", WEB)?,
         oidc: oidc::oidc(&from)?,

@@ -34,3 +34,4 @@ mod story;
 mod tenancy;
 mod tidy;
 mod transit;
+mod weak_keys;

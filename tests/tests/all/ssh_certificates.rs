@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use domain::id::{AllocationId, UserId};
-use domain::ssh_public_key::{self, PublicKey};
+use domain::ssh_public_key::{self, PublicKey, WeakKeys};
 use domain::unix_user;
 use platform::kms::Keyring;
 use platform::ssh::{Authority, CertificateRequest, UserCertificate};
@@ -90,7 +90,7 @@ impl Sshd {
             child,
             port,
             authority,
-            key: ssh_public_key::parse(&id).unwrap(),
+            key: ssh_public_key::parse(&id, &WeakKeys::none()).unwrap(),
         };
         eventually("sshd listens", LIMIT, || async {
             let text = std::fs::read_to_string(&log).unwrap_or_default();

@@ -116,7 +116,7 @@ async fn handler(
     let row = db::allocation::lock(mutation.conn(), by.org_id, id).await?;
     let row = row.ok_or_else(|| Problem::not_found(AllocationView::KIND))?;
     let mut permitted = mutation.authorize(On::Project(row.project_id))?;
-    let public_key = ssh_public_key::parse(&request.public_key)
+    let public_key = ssh_public_key::parse(&request.public_key, &call.app.weak_keys)
         .map_err(|error| Problem::invalid("/public_key", error.to_string()))?;
     let runs = matches!(
         row.state,

@@ -83,7 +83,7 @@ async fn handler(
 ) -> Result<Committed<SshKey>, Error> {
     let mut mutation = mutation.authorize(On::Organization)?;
     let (org_id, user_id) = (mutation.principal()?.org_id, mutation.principal()?.user_id);
-    let key = ssh_public_key::parse(&request.public_key)?;
+    let key = ssh_public_key::parse(&request.public_key, &mutation.app().weak_keys)?;
     let new = db::ssh_key::NewSshKey {
         id: db::id::fresh(),
         org_id,

@@ -21,7 +21,7 @@ fn bench() -> Bench {
     let key = fresh_ssh_key().public_key().to_openssh().unwrap();
     Bench {
         authority: Authority::open(&keyring).unwrap(),
-        key: ssh_public_key::parse(&key).unwrap(),
+        key: ssh_public_key::parse(&key, &ssh_public_key::WeakKeys::none()).unwrap(),
         _directory: directory,
     }
 }
