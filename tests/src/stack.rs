@@ -23,7 +23,7 @@ const FAULTS: &[&str] = &[
     "disk-full",
     "drop-connection",
 ];
-pub(crate) const START_LIMIT: Duration = Duration::from_mins(3);
+pub const START_LIMIT: Duration = Duration::from_mins(3);
 
 /// A running stack and how to reach it.
 #[derive(Debug)]
@@ -113,6 +113,7 @@ impl Stack {
             }
         }
         self.serves().await;
+        self.forget_calls().await;
         let admin = self.admin();
         for node in self.nodes().await {
             if node["state"] == "quarantined" {
@@ -132,6 +133,13 @@ impl Stack {
             .map(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")));
         stat.and_then(Result::ok)
             .is_some_and(|text| !text.contains("State:\tZ"))
+    }
+
+    /// One for a test alone; ends with its value.
+    pub async fn own(nodes: u32) -> Self {
+        let stack = Self::start(nodes).await;
+        stack.ready().await;
+        stack
     }
 
     async fn start(nodes: u32) -> Self {

@@ -18,6 +18,12 @@ impl Signals {
         })
     }
 
+    /// A person who presses Ctrl-C once more. SIGTERM comes again without anybody wanting more: `make`
+    /// passes it on, and the kernel sends a parent's death once for each thread that was a parent.
+    pub(super) async fn insisted(&mut self) {
+        self.interrupt.recv().await;
+    }
+
     pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "Ctrl-C",

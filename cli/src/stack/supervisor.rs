@@ -302,9 +302,12 @@ impl Supervisor {
         }
     }
 
-    /// Ends everything at once.
+    /// Ends everything at once, but for what takes the nodes' network away: killed, it would leave it.
     pub(super) fn kill_all(&self) {
-        self.members.values().for_each(|part| part.running.kill());
+        self.members
+            .iter()
+            .filter(|(member, _)| **member != Member::NodeHost)
+            .for_each(|(_, part)| part.running.kill());
     }
 
     pub(super) fn report(&self) -> Vec<Report> {

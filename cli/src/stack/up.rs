@@ -43,9 +43,10 @@ pub(super) async fn run(args: &UpArgs) -> Result<(), Failure> {
     };
     let stopped = tokio::select! {
         () = supervisor.stop_all() => true,
-        _ = signals.next() => false,
+        () = signals.insisted() => false,
     };
     if !stopped {
+        say("berth: Ctrl-C again, killing what is left");
         supervisor.kill_all();
         supervisor.stop_all().await;
     }

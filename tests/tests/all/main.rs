@@ -12,6 +12,7 @@ mod cli;
 mod codec;
 mod delivery;
 mod dial;
+mod endings;
 mod faults;
 mod idempotency;
 mod identity;
