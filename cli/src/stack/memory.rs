@@ -179,10 +179,18 @@ mod tests {
         );
 
         let squatter = std::net::TcpListener::bind(first.address(Port::Redis)).unwrap();
+        let free = || Port::ALL.map(|name| port::is_free(first.port(name)));
+        let before = free();
         let second = Memory::open(&file).unwrap();
+        let after = free();
         drop(squatter);
         assert_ne!(second.port(Port::Redis), first.port(Port::Redis));
-        assert_eq!(second.port(Port::Postgres), first.port(Port::Postgres));
+        // Another stack on this machine may have taken one meanwhile.
+        for ((name, before), after) in Port::ALL.into_iter().zip(before).zip(after) {
+            if before && after {
+                assert_eq!(second.port(name), first.port(name));
+            }
+        }
         assert_eq!(second.node_network, first.node_network);
         assert_eq!(second.passwords.berth_api, first.passwords.berth_api);
     }
