@@ -22,12 +22,15 @@ for pid_file in "$TMPDIR"/*/up.pid; do
   [ -e "$pid_file" ] || continue
   for _ in $(seq 600); do kill -0 "$(cat "$pid_file")" 2>/dev/null || break; sleep 0.1; done
 done
-# One with processes in it belongs to another stack that was started meanwhile.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
-left=
-for name in $(comm -13 <(printf '%s\n' "$before") <(namespaces)); do
-  [ -n "$(as_root ip netns pids "$name")" ] || left="$left $name"
-done
+# Those that nothing runs in any more: one with processes belongs to another stack.
+empty() {
+  for name in $(comm -13 <(printf '%s\n' "$before") <(namespaces)); do
+    [ -n "$(as_root ip netns pids "$name" 2>/dev/null)" ] || printf ' %s' "$name"
+  done
+}
+# Another stack may be starting or ending right now.
+for _ in $(seq 100); do left=$(empty); [ -n "$left" ] || break; sleep 0.1; done
 if [ -n "$left" ]; then
   echo "left behind: network namespaces$left"
   tail -n 20 "$TMPDIR"/*/data/log/node-host.log
