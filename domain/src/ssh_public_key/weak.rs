@@ -5,10 +5,11 @@
 
 use md5::{Digest as _, Md5};
 
-/// The last ten bytes of a fingerprint.
-type Tail = [u8; 10];
+/// The end of a fingerprint that a list holds.
+type Tail = u128;
 
-const TAIL_DIGITS: usize = 2 * size_of::<Tail>();
+const TAIL_DIGITS: usize = 20;
+const TAIL_MASK: Tail = (1 << (4 * TAIL_DIGITS)) - 1;
 
 /// Keys that are not taken, whatever else they are.
 #[derive(Debug, Default)]
@@ -49,18 +50,13 @@ impl WeakKeys {
 
     /// `blob` is the key as it is on the wire (RFC 4253, 6.6).
     pub(super) fn contains(&self, blob: &[u8]) -> bool {
-        let [_, _, _, _, _, _, tail @ ..] = <[u8; 16]>::from(Md5::digest(blob));
-        self.0.binary_search(&tail).is_ok()
+        let fingerprint = u128::from_be_bytes(Md5::digest(blob).into());
+        self.0.binary_search(&(fingerprint & TAIL_MASK)).is_ok()
     }
 }
 
 fn tail(line: &str) -> Option<Tail> {
-    let mut tail = Tail::default();
-    if line.len() != TAIL_DIGITS || !line.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, digits) in tail.iter_mut().zip(line.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(tail)
+    // The parser alone would take a sign.
+    let digits = line.len() == TAIL_DIGITS && line.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.then(|| Tail::from_str_radix(line, 16).ok())?
 }
