@@ -17,7 +17,8 @@ use tower::ServiceExt;
 use crate::limit::Peer;
 use crate::router::rewrite;
 
-/// How long the head of a request may take to arrive.
+/// How long the head of a request may take to arrive. hyper counts from the end of the request
+/// before it, so this is also how long a connection may idle; `doc/api` tells clients.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
 /// How large it may be; the URI is part of it.
 const MAX_HEAD_BYTES: usize = 16 << 10;

@@ -72,6 +72,8 @@ pub(crate) fn client() -> reqwest::Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::builder()
         .timeout(Duration::from_mins(1))
+        // The API closes a connection after ten idle seconds; a request that meets the close is lost.
+        .pool_idle_timeout(Duration::from_secs(5))
         .build()
         .expect("a client without special wishes")
 }
