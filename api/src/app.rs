@@ -9,7 +9,7 @@ use domain::id::ReplicaId;
 use domain::ssh_public_key::WeakKeys;
 use platform::dial::Dialer;
 use platform::kms::{Keyring, Kms};
-use platform::oidc::{Issuer, Pace};
+use platform::oidc::{Issuer, Pace, Relying};
 use platform::sealing::Sealer;
 use platform::settings::Settings;
 use platform::signing::Signer;
@@ -63,6 +63,8 @@ pub struct Parts {
     pub authority: Authority,
     /// Whose access tokens are taken, if anybody's.
     pub issuer: Option<Issuer>,
+    /// Ourselves as its client, where people log in with a browser.
+    pub relying: Option<Relying>,
     /// This process among those that serve the API.
     pub replica: ReplicaId,
     /// Says to this replica that there is an order.
@@ -117,6 +119,11 @@ impl App {
             .as_ref()
             .map(|oidc| Issuer::start(oidc.rules.clone(), Pace::STANDARD, &shutdown))
             .transpose()?;
+        let relying = settings.oidc.as_ref().and_then(|oidc| {
+            let client = oidc.browsers.as_ref()?;
+            Some(Relying::new(&oidc.rules, client))
+        });
+        let relying = relying.transpose()?;
         let signer = crate::signing_keys::signer(&pool, &sealer);
         let tasks = TaskTracker::new();
         Ok(Self(Arc::new(Parts {
@@ -133,6 +140,7 @@ impl App {
             weak_keys,
             authority,
             issuer,
+            relying,
             replica: db::id::fresh(),
             orders: Notify::new(),
             tasks,

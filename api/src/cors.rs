@@ -16,11 +16,20 @@ const PATH: &str = "/internal/codec/";
 #[derive(Clone)]
 pub(crate) struct Allowed(Option<HeaderValue>);
 
+/// The origin of an address, as browsers write it.
+pub(crate) fn origin(address: &str) -> Option<HeaderValue> {
+    let origin = Url::parse(address).ok()?.origin();
+    HeaderValue::try_from(origin.ascii_serialization()).ok()
+}
+
+/// Whether that one page of another origin may ask there.
+pub(crate) fn is_open_to_guest(path: &str) -> bool {
+    path.starts_with(PATH)
+}
+
 impl Allowed {
     pub(crate) fn new(ui: Option<&str>) -> Self {
-        let origin = ui.and_then(|ui| Url::parse(ui).ok());
-        let origin = origin.map(|url| url.origin().ascii_serialization());
-        Self(origin.and_then(|origin| HeaderValue::try_from(origin).ok()))
+        Self(ui.and_then(origin))
     }
 
     fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
@@ -34,7 +43,7 @@ pub(crate) async fn handle(
     request: Request,
     next: Next,
 ) -> Response {
-    if !request.uri().path().starts_with(PATH) {
+    if !is_open_to_guest(request.uri().path()) {
         return next.run(request).await;
     }
     let origin = allowed.origin(request.headers());
@@ -57,6 +66,8 @@ pub(crate) async fn handle(
                 header::ACCESS_CONTROL_ALLOW_HEADERS,
                 "authorization, content-type, x-namespace",
             ),
+            // With the operator's session.
+            (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
             (header::ACCESS_CONTROL_MAX_AGE, "600"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));

@@ -131,8 +131,12 @@ impl Permitted {
 
     /// 204: the resource is gone.
     pub async fn deleted<R: Resource>(self, id: impl ToString) -> db::Result<Committed<R>> {
-        let id = id.to_string();
-        self.commit(StatusCode::NO_CONTENT, R::KIND, &id).await?;
+        self.done(R::KIND, &id.to_string()).await
+    }
+
+    /// 204: something that is not a resource has ended.
+    pub(crate) async fn done<T>(self, kind: &str, id: &str) -> db::Result<Committed<T>> {
+        self.commit(StatusCode::NO_CONTENT, kind, id).await?;
         Ok(Committed(
             StatusCode::NO_CONTENT.into_response(),
             PhantomData,
@@ -201,7 +205,7 @@ pub(crate) async fn audit(
     let user_id = call.principal.as_ref().map(|p| p.user_id);
     let (kind, id) = match call.principal.as_ref().map(|p| p.credential) {
         Some(Credential::ApiKey(id)) => ("api_key", id.to_string()),
-        Some(Credential::Identity(_)) => {
+        Some(Credential::Identity(_) | Credential::Session(_)) => {
             ("user", user_id.map(|id| id.to_string()).unwrap_or_default())
         }
         None => ("system", "internal".to_owned()),

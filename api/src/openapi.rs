@@ -6,13 +6,16 @@ use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, Paths};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref,
     RefOr, Required, Response, ResponseBuilder, ResponsesBuilder,
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::authentication::cookie;
 use crate::endpoint::{Authentication, Endpoint, RateClass};
 use crate::problem;
 
@@ -56,6 +59,13 @@ fn document(endpoints: &[Endpoint]) -> OpenApi {
             "access_token",
             bearer("An access token (RFC 9068) of the configured OpenID provider"),
         )
+        .security_scheme(
+            "browser_session",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                cookie::SESSION,
+                "The cookie that logging in at /auth/login sets; changes only from our own pages",
+            ))),
+        )
         .security_scheme("internal_token", bearer("INTERNAL_JWKS_REFRESH_TOKEN"));
     let info = InfoBuilder::new()
         .title("Berth")
@@ -96,7 +106,7 @@ fn described(endpoint: &Endpoint) -> Operation {
         Authentication::Principal
         | Authentication::Person
         | Authentication::PrincipalOrOperator
-        | Authentication::PlatformOperator => ["api_key", "access_token"]
+        | Authentication::PlatformOperator => ["api_key", "access_token", "browser_session"]
             .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
             .to_vec(),
         Authentication::InternalToken => {

@@ -98,7 +98,7 @@ async fn admit(
     let span = tracing::Span::current();
     let class: &'static str = endpoint.guard.rate.into();
     span.record("rate_class", class);
-    let principal = authenticate(app, endpoint, passage, &parts.headers).await?;
+    let principal = authenticate(app, endpoint, passage, parts).await?;
     // Once, here: whatever the request asks of policy until its end, it asks of this version.
     let policy = match endpoint.ask.needs {
         Needs::Nothing => None,
@@ -131,7 +131,7 @@ async fn authenticate(
     app: &App,
     endpoint: &Endpoint,
     passage: &mut Passage<'_>,
-    headers: &HeaderMap,
+    request: &Parts,
 ) -> Result<Option<Principal>, Problem> {
     match endpoint.guard.authentication {
         Authentication::Public => passage.as_strangers().await.map(|()| None),
@@ -139,14 +139,14 @@ async fn authenticate(
         | Authentication::Person
         | Authentication::PrincipalOrOperator
         | Authentication::PlatformOperator => {
-            let principal = somebody(app, passage, headers).await?;
+            let principal = somebody(app, passage, request).await?;
             Ok(Some(principal))
         }
         Authentication::InternalToken => match &*app.settings.internal_jwks_refresh_tokens {
             [] => Err(Problem::new(Code::NotFound)),
             tokens => {
                 passage.as_strangers().await?;
-                authentication::internal(tokens, headers).map(|()| None)
+                authentication::internal(tokens, &request.headers).map(|()| None)
             }
         },
     }
@@ -157,8 +157,9 @@ async fn authenticate(
 async fn somebody(
     app: &App,
     passage: &mut Passage<'_>,
-    headers: &HeaderMap,
+    request: &Parts,
 ) -> Result<Principal, Problem> {
+    let headers = &request.headers;
     let credential = authentication::fingerprint(headers);
     let seen = passage.proven(credential);
     match seen {
@@ -166,7 +167,7 @@ async fn somebody(
         None if authentication::refused_at_sight(headers) => {}
         None => passage.as_strangers().await?,
     }
-    let principal = authentication::principal(app, headers, passage.client())
+    let principal = authentication::principal(app, request, passage.client())
         .await
         .inspect_err(|_| passage.disprove(credential))?;
     let subject = Subject::from(&principal);

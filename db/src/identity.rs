@@ -117,22 +117,33 @@ impl BearerRow {
     }
 
     fn membership(self) -> Option<Result<Membership>> {
-        let (org_id, role) = (self.org_id?, self.role?);
-        let project_roles = self.project_roles.0.into_iter().map(|(project, role)| {
+        let member = MemberRow {
+            org_id: self.org_id?,
+            role: self.role?,
+            project_roles: self.project_roles.0,
+        };
+        Some(member.membership())
+    }
+}
+
+/// One organization of a person, as it is stored.
+pub(crate) struct MemberRow {
+    pub(crate) org_id: Uuid,
+    pub(crate) role: String,
+    pub(crate) project_roles: BTreeMap<Uuid, String>,
+}
+
+impl MemberRow {
+    pub(crate) fn membership(self) -> Result<Membership> {
+        let project_roles = self.project_roles.into_iter().map(|(project, role)| {
             let role = parse("project_members", "role", project, &role)?;
             Ok((project.into(), role))
         });
-        Some(
-            project_roles
-                .collect::<Result<_>>()
-                .and_then(|project_roles| {
-                    Ok(Membership {
-                        org_id: org_id.into(),
-                        role: parse("memberships", "role", org_id, &role)?,
-                        project_roles,
-                    })
-                }),
-        )
+        Ok(Membership {
+            org_id: self.org_id.into(),
+            role: parse("memberships", "role", self.org_id, &self.role)?,
+            project_roles: project_roles.collect::<Result<_>>()?,
+        })
     }
 }
 

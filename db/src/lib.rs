@@ -18,6 +18,7 @@ pub mod audit;
 pub mod authorization_policy;
 pub mod bearer;
 pub mod bootstrap;
+pub mod browser_session;
 pub mod capacity;
 pub mod catalog;
 pub mod clock;

@@ -124,6 +124,8 @@ ids! {
     AuthorizationPolicyId = "apol";
     /// An entry in the audit log.
     AuditId = "audit";
+    /// A person's session in one browser.
+    BrowserSessionId = "session";
     /// An intent or event that could not be delivered.
     DeadLetterId = "dead";
     /// A fact in the outbox; also its `Nats-Msg-Id`.

@@ -17,7 +17,7 @@ mod tests;
 
 use strum::{IntoStaticStr, VariantArray};
 
-pub use self::claims::{Claims, Denials, Rules, Statement};
+pub use self::claims::{Claims, Denials, Rules, Statement, TokenType};
 pub use self::compact::{Compact, Header, MAX_TOKEN_BYTES};
 pub use self::key::{Algorithm, Key, KeySet, KeySetError, Material};
 

@@ -6,6 +6,7 @@
 #![warn(clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
 pub mod api_key;
+pub mod browser_session;
 pub mod client_address;
 pub mod envelope;
 pub mod event;

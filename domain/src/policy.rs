@@ -113,6 +113,14 @@ policies! {
         "Longest time for which two secrets of an API key open.";
     KEYS_MAX = "api_key.live_max", Count 1..=20, default 20,
         "API keys of one person in one organization that open something at the same time.";
+    SESSION_IDLE = "browser_session.idle_seconds", Seconds 60..=86_400, default 3_600,
+        "How long a browser's session lives without a request.";
+    SESSION_LIFETIME = "browser_session.lifetime_seconds", Seconds 60..=604_800, default 43_200,
+        "How long it lives at most.";
+    OPERATOR_SESSION_IDLE = "browser_session.operator_idle_seconds", Seconds 60..=86_400, default 900,
+        "The same of a platform operator's session, without a request.";
+    OPERATOR_SESSION_LIFETIME = "browser_session.operator_lifetime_seconds", Seconds 60..=604_800, default 28_800,
+        "The same of a platform operator's session, at most.";
     READ_PER_MINUTE = "rate_limit.read_per_minute", Count 1..=1_000_000, default 600,
         "Calls that look at something, for one person in one organization.";
     READ_BURST = "rate_limit.read_burst", Count 1..=100_000, default 120,

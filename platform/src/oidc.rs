@@ -4,6 +4,7 @@
 
 mod fetch;
 mod keeper;
+mod login;
 mod misses;
 mod pace;
 mod signature;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::keeper::{Ask, Keeper};
+pub use self::login::{LoginError, Relying};
 use self::misses::Misses;
 pub use self::pace::Pace;
 pub use self::signature::verify;
@@ -96,11 +98,16 @@ impl Issuer {
 
     /// Everything about a token that needs neither clock nor database, in the order of JWT-01.
     pub async fn read(&self, text: &str) -> Result<Signed, Reject> {
+        self.read_as(text, &self.rules).await
+    }
+
+    /// The same of another of the issuer's kinds of tokens.
+    async fn read_as(&self, text: &str, rules: &Rules) -> Result<Signed, Reject> {
         let token = Compact::parse(text)?;
-        let statement = Statement::read(&token, &self.rules)?;
-        let (_, key_id) = token.names(&self.rules.algorithms)?;
+        let statement = Statement::read(&token, rules)?;
+        let (_, key_id) = token.names(&rules.algorithms)?;
         let snapshot = self.with_key(key_id).await?;
-        let key = token.key(&snapshot.keys, &self.rules.algorithms)?;
+        let key = token.key(&snapshot.keys, &rules.algorithms)?;
         signature::verify(&token, key)?;
         Ok(Signed {
             statement,

@@ -63,12 +63,20 @@ pub struct Settings {
     pub log_filter: String,
 }
 
-/// The identity provider: whose access tokens are taken, and later where people log in.
+/// The identity provider: whose access tokens are taken, and where people log in.
 #[derive(Debug, Clone)]
 pub struct Oidc {
     pub rules: Rules,
-    pub client_id: Option<String>,
-    pub client_secret: Option<SecretString>,
+    pub browsers: Option<BrowserClient>,
+}
+
+/// Berth as a client of the provider, for people who log in with a browser.
+#[derive(Debug, Clone)]
+pub struct BrowserClient {
+    pub client_id: String,
+    pub client_secret: SecretString,
+    /// Our own address as browsers see it: https, or on a loopback address.
+    pub public_url: Url,
 }
 
 /// Whoever holds the wrapping keys.

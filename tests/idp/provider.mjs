@@ -32,9 +32,11 @@ const provider = new Provider(issuer, {
     {
       client_id: 'web',
       client_secret: 'web-secret',
-      redirect_uris: ['http://127.0.0.1:1/callback'],
+      // As a native application's: any port of the loopback address (RFC 8252, section 7.3).
+      application_type: 'native',
+      redirect_uris: ['http://127.0.0.1/auth/callback'],
       response_types: ['code'],
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: ['authorization_code'],
     },
   ],
   findAccount: (_, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),

@@ -16,6 +16,8 @@ pub const AUDIENCE: &str = "https://api.example.test";
 /// The client that gets tokens for itself, which is also their subject.
 pub const CLIENT: &str = "svc";
 const CLIENT_SECRET: &str = "svc-secret";
+/// The client that people log in with, and its secret.
+pub const BROWSERS: (&str, &str) = ("web", "web-secret");
 
 /// Ends with its value. Its keys are new at each start, and so are their ids.
 #[derive(Debug)]

@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod bao;
+pub mod browser;
 pub mod identity_provider;
 pub mod key_server;
 pub mod limits;
@@ -28,6 +29,7 @@ pub mod wait;
 
 pub use api::{Answer, Api};
 pub use bao::Bao;
+pub use browser::Browser;
 pub use identity_provider::IdentityProvider;
 pub use key_server::KeyServer;
 pub use replica::Replica;

@@ -77,6 +77,7 @@ impl Replica {
             .env_clear()
             .envs(environment(stack, role))
             .env(listen, &address)
+            .env("BERTH_PUBLIC_URL", format!("http://{address}"))
             .envs(changes.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -50,7 +50,7 @@ pub(super) async fn resolve(
 }
 
 /// The organization that was named, or the only one.
-fn choose(known: &Known, wanted: Option<OrgId>) -> Result<&Membership, Problem> {
+pub(crate) fn choose(known: &Known, wanted: Option<OrgId>) -> Result<&Membership, Problem> {
     match (wanted, known.memberships.as_slice()) {
         (Some(org), all) => all
             .iter()

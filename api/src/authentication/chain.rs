@@ -25,7 +25,7 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 /// What each kind is alone.
 fn alone(kind: &str) -> Result<Given<'static>, Refusal> {
     match kind {
-        "session" => Ok(Given::Session),
+        "session" => Ok(Given::Session("x")),
         "access token" => Ok(Given::AccessToken(JWT)),
         "API key" => Ok(Given::ApiKey(KEY)),
         _ => Err(Refusal::Missing),
@@ -61,7 +61,7 @@ fn ak_05_what_is_no_credential_does_not_hide_one() {
     let twice = ("cookie", "__Host-berth_session=x; __Host-berth_session=x");
     assert_eq!(of(&[twice]), Err(Refusal::Multiple));
     let apart = ("cookie", " __Host-berth_session = x");
-    assert_eq!(of(&[apart]), Ok("Session".to_owned()));
+    assert_eq!(of(&[apart]), Ok("Session(\"x\")".to_owned()));
     assert_eq!(
         of(&[("authorization", "Basic YTpi")]),
         Err(Refusal::UnknownForm)

@@ -1,21 +1,25 @@
-//! Who is calling: exactly one credential, resolved by the resolver of its form (AK-05). API keys
-//! and access tokens of the configured OpenID provider are built; a browser's session is known by
-//! its cookie and opens nothing yet.
+//! Who is calling: exactly one credential, resolved by the resolver of its form (AK-05): an API
+//! key, an access token of the configured OpenID provider, or a browser's session.
 
 mod api_key;
-mod bearer;
+pub(crate) mod bearer;
 #[cfg(test)]
 mod chain;
+pub(crate) mod cookie;
 #[cfg(test)]
 mod dead_database;
+mod forgery;
+mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use domain::api_key::Scope;
-use domain::id::{ApiKeyId, IdentityId, OrgId, ProjectId, UserId};
+use domain::browser_session::SessionSecret;
+use domain::id::{ApiKeyId, BrowserSessionId, IdentityId, OrgId, ProjectId, UserId};
 use domain::jwt::{Compact, Reject};
 use domain::role::{ProjectRole, Role};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,8 +29,6 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::app::App;
 use crate::problem::{Code, Problem};
 
-/// What a browser's session will be kept in.
-const SESSION_COOKIE: &str = "__Host-berth_session";
 const ORGANIZATION: HeaderName = HeaderName::from_static("berth-organization");
 
 /// A caller who proved who he is, in the organization that his credential is for.
@@ -49,6 +51,8 @@ pub enum Credential {
     ApiKey(ApiKeyId),
     /// An access token whose subject is linked to the person.
     Identity(IdentityId),
+    /// A browser that somebody logged in with.
+    Session(BrowserSessionId),
 }
 
 impl fmt::Display for Credential {
@@ -56,6 +60,7 @@ impl fmt::Display for Credential {
         match self {
             Self::ApiKey(id) => id.fmt(f),
             Self::Identity(id) => id.fmt(f),
+            Self::Session(id) => id.fmt(f),
         }
     }
 }
@@ -72,7 +77,7 @@ impl Principal {
 /// Why nobody is let in; also the `reason` of `auth_failures_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
-enum Refusal {
+pub(crate) enum Refusal {
     Missing,
     Multiple,
     UnknownForm,
@@ -82,11 +87,19 @@ enum Refusal {
     Expired,
     Revoked,
     InternalToken,
-    /// A browser's session: there are none yet.
+    /// A session's secret that was never one.
     Session,
+    /// A session that was ended.
+    SessionEnded,
+    /// A session that is too old, or was idle for too long.
+    SessionExpired,
+    /// A session, in a change that another site's page asked for.
+    CrossSite,
+    /// A login that did not come to its end.
+    Login,
     /// An access token, and no provider is configured.
     NoIssuer,
-    /// An access token that does not hold; `jwt_reject_total` says why.
+    /// An access or ID token that does not hold; `jwt_reject_total` says why.
     AccessToken(Reject),
     /// A good token of somebody whom nobody linked to a person.
     UnknownSubject,
@@ -101,10 +114,17 @@ impl From<Refusal> for Problem {
         }
         let code = match refusal {
             Refusal::Missing => Code::CredentialsRequired,
+            Refusal::CrossSite => {
+                let detail = "a browser's session changes nothing for pages of another site";
+                return Self::new(Code::Forbidden).detail(detail);
+            }
             Refusal::Multiple => return Self::new(Code::MultipleCredentials),
             // Said only to whom proved to know the secret, or shows a signature that holds.
-            Refusal::Expired | Refusal::AccessToken(Reject::Expired) => Code::CredentialsExpired,
+            Refusal::Expired | Refusal::SessionExpired | Refusal::AccessToken(Reject::Expired) => {
+                Code::CredentialsExpired
+            }
             Refusal::Revoked
+            | Refusal::SessionEnded
             | Refusal::AccessToken(
                 Reject::RevokedKey
                 | Reject::RevokedToken
@@ -118,6 +138,7 @@ impl From<Refusal> for Problem {
             | Refusal::WrongSecret
             | Refusal::InternalToken
             | Refusal::Session
+            | Refusal::Login
             | Refusal::NoIssuer
             | Refusal::AccessToken(_)
             | Refusal::UnknownSubject => Code::InvalidCredentials,
@@ -129,12 +150,15 @@ impl From<Refusal> for Problem {
 /// Finds out who calls, from where.
 pub(crate) async fn principal(
     app: &App,
-    headers: &HeaderMap,
+    request: &Parts,
     from: IpAddr,
 ) -> Result<Principal, Problem> {
-    let wanted = organization(headers)?;
-    let principal = match given(headers)? {
-        Given::Session => return Err(Refusal::Session.into()),
+    let wanted = organization(&request.headers)?;
+    let principal = match given(&request.headers)? {
+        Given::Session(secret) => {
+            forgery::judge(app, request)?;
+            session::resolve(app, secret, wanted).await?
+        }
         Given::AccessToken(token) => bearer::resolve(app, token, wanted).await?,
         Given::ApiKey(key) => api_key::resolve(app, key, from).await?,
     };
@@ -151,7 +175,7 @@ pub(crate) fn refused_at_sight(headers: &HeaderMap) -> bool {
     match given(headers) {
         Ok(Given::ApiKey(key)) => domain::api_key::ApiKey::parse(key).is_err(),
         Ok(Given::AccessToken(token)) => Compact::parse(token).is_err(),
-        Ok(Given::Session) => true,
+        Ok(Given::Session(secret)) => SessionSecret::parse(secret).is_none(),
         Err(refusal) => refusal != Refusal::Missing,
     }
 }
@@ -159,10 +183,12 @@ pub(crate) fn refused_at_sight(headers: &HeaderMap) -> bool {
 /// Tells credentials apart without keeping them, and the organizations that one is used in.
 pub(crate) fn fingerprint(headers: &HeaderMap) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let authorization = headers.get_all(header::AUTHORIZATION).iter();
-    for value in authorization.chain(headers.get_all(ORGANIZATION)) {
+    let headers_of = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let sessions = cookie::named(headers, cookie::SESSION).map(str::as_bytes);
+    let all = headers_of(header::AUTHORIZATION).chain(headers_of(ORGANIZATION));
+    for value in all.chain(sessions) {
         hash.update(value.len().to_be_bytes());
-        hash.update(value.as_bytes());
+        hash.update(value);
     }
     hash.finalize().into()
 }
@@ -198,19 +224,14 @@ pub(crate) fn internal(expected: &[SecretString], headers: &HeaderMap) -> Result
 /// A credential by its form, nothing of it proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Given<'h> {
-    Session,
+    Session(&'h str),
     AccessToken(&'h str),
     ApiKey(&'h str),
 }
 
 /// The one credential of a request. Two would leave open who is meant, even two of the same.
 fn given(headers: &HeaderMap) -> Result<Given<'_>, Refusal> {
-    let sessions = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
-        .filter(|pair| is_session(pair))
-        .map(|_| Ok(Given::Session));
+    let sessions = cookie::named(headers, cookie::SESSION).map(|value| Ok(Given::Session(value)));
     let bearers = headers.get_all(header::AUTHORIZATION).iter().map(bearer);
     let mut all = sessions.chain(bearers);
     let first = all.next().ok_or(Refusal::Missing)?;
@@ -218,11 +239,6 @@ fn given(headers: &HeaderMap) -> Result<Given<'_>, Refusal> {
         Some(_) => Err(Refusal::Multiple),
         None => first,
     }
-}
-
-fn is_session(pair: &[u8]) -> bool {
-    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-    name.trim_ascii() == SESSION_COOKIE.as_bytes()
 }
 
 fn bearer(value: &HeaderValue) -> Result<Given<'_>, Refusal> {

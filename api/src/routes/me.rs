@@ -40,9 +40,9 @@ struct Me {
 /// What the caller proved it with.
 #[derive(Debug, Serialize, ToSchema)]
 struct MyCredential {
-    /// `api_key` or `access_token`.
+    /// `api_key`, `access_token` or `browser_session`.
     kind: &'static str,
-    /// The key, or the identity at the provider.
+    /// The key, the identity at the provider, or the session.
     id: String,
 }
 
@@ -70,9 +70,10 @@ async fn handler(mut reader: Reader, principal: Principal) -> Result<Json<Me>, P
     let user = user.ok_or_else(|| Problem::not_found("user"))?;
     let organization = db::organization::get(reader.conn(), principal.org_id).await?;
     let organization = organization.ok_or_else(|| Problem::not_found("organization"))?;
-    let api_key_id = match principal.credential {
-        Credential::ApiKey(id) => Some(id),
-        Credential::Identity(_) => None,
+    let (kind, api_key_id) = match principal.credential {
+        Credential::ApiKey(id) => ("api_key", Some(id)),
+        Credential::Identity(_) => ("access_token", None),
+        Credential::Session(_) => ("browser_session", None),
     };
     Ok(Json(Me {
         user: MyUser {
@@ -89,11 +90,7 @@ async fn handler(mut reader: Reader, principal: Principal) -> Result<Json<Me>, P
         project_roles: principal.project_roles,
         platform_operator: principal.platform_operator,
         credential: MyCredential {
-            kind: if api_key_id.is_some() {
-                "api_key"
-            } else {
-                "access_token"
-            },
+            kind,
             id: principal.credential.to_string(),
         },
         api_key_id,

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod allocations;
 pub(crate) mod api_keys;
+pub(crate) mod auth;
 pub(crate) mod catalog;
 pub(crate) mod internal;
 pub(crate) mod me;
@@ -22,6 +23,7 @@ pub fn registry() -> Vec<Endpoint> {
         admin::endpoints(),
         allocations::endpoints(),
         api_keys::endpoints(),
+        auth::endpoints().into(),
         catalog::endpoints(),
         internal::endpoints(),
         me::endpoints(),

@@ -20,17 +20,14 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
     let Config::Check { output } = config;
     let source = Source::of_process()?;
     Settings::from_source(&source)?;
-    let rows = KNOWN
-        .iter()
-        .filter(|known| known.need != Need::Reserved)
-        .map(|known| {
-            let value = match (source.get(known.name), known.need) {
-                (Some(_), _) if known.secret => "(set)",
-                (Some(value), _) | (None, Need::Default(value)) => value,
-                (None, _) => "",
-            };
-            (known.name, value)
-        });
+    let rows = KNOWN.iter().map(|known| {
+        let value = match (source.get(known.name), known.need) {
+            (Some(_), _) if known.secret => "(set)",
+            (Some(value), _) | (None, Need::Default(value)) => value,
+            (None, _) => "",
+        };
+        (known.name, value)
+    });
     if output == "json" {
         let object: serde_json::Map<_, _> = rows
             .map(|(name, value)| (name.to_owned(), value.into()))

@@ -18,11 +18,30 @@ pub struct Rules {
     pub issuer: String,
     /// One of `aud` must be this.
     pub audience: String,
-    /// `typ`, without `application/`: `at+jwt` for access tokens.
-    pub token_type: String,
+    pub token_type: TokenType,
     pub algorithms: Vec<Algorithm>,
     /// Clients whose tokens are taken; empty: whichever the issuer gives one.
     pub clients: Vec<String>,
+}
+
+/// What a token is for. One kind is never taken for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenType {
+    /// Opens the API, for an hour at most: `typ` is `at+jwt` (RFC 9068, section 2.1).
+    Access,
+    /// Tells a client once who logged in: `typ` is `JWT` or absent (OpenID Connect Core, section 2).
+    Id,
+}
+
+impl TokenType {
+    fn is_said_by(self, header: Option<&str>) -> bool {
+        match (self, header.map(strip_application)) {
+            (Self::Access, Some(kind)) => kind.eq_ignore_ascii_case("at+jwt"),
+            (Self::Id, Some(kind)) => kind.eq_ignore_ascii_case("JWT"),
+            (Self::Access, None) => false,
+            (Self::Id, None) => true,
+        }
+    }
 }
 
 /// The claims of a token whose signature nobody has looked at yet.
@@ -57,9 +76,10 @@ pub struct Denials {
 impl Statement {
     /// Reads the claims of a token of this issuer. They are not to be believed yet.
     pub fn read(token: &Compact<'_>, rules: &Rules) -> Result<Self, Reject> {
-        let kind = token.header.token_type.as_deref().ok_or(Reject::Type)?;
-        let kind = strip_application(kind);
-        if !kind.eq_ignore_ascii_case(&rules.token_type) {
+        if !rules
+            .token_type
+            .is_said_by(token.header.token_type.as_deref())
+        {
             return Err(Reject::Type);
         }
         let members = json::object(&token.payload).ok_or(Reject::ClaimsJson)?;
@@ -91,8 +111,14 @@ impl Statement {
         if issued_at.max(not_before) > now + LEEWAY_SECONDS {
             return Err(Reject::NotYet);
         }
-        if expires_at - issued_at > MAX_LIFETIME_SECONDS {
-            return Err(Reject::Lifetime);
+        match rules.token_type {
+            TokenType::Access if expires_at - issued_at > MAX_LIFETIME_SECONDS => {
+                return Err(Reject::Lifetime);
+            }
+            TokenType::Id if !self.is_for_its_client(&rules.audience) => {
+                return Err(Reject::Client);
+            }
+            TokenType::Access | TokenType::Id => {}
         }
         let subject = self.own_text("sub", Reject::Subject)?;
         let subject = subject.ok_or(Reject::Subject)?;
@@ -112,6 +138,16 @@ impl Statement {
             Some(Value::String(one)) => one == audience,
             Some(Value::Array(several)) => several.iter().any(|one| one == audience),
             _ => false,
+        }
+    }
+
+    /// The client that an ID token was made for, where it says so and where it must: with several
+    /// audiences (OpenID Connect Core, section 3.1.3.7).
+    fn is_for_its_client(&self, client: &str) -> bool {
+        let several = matches!(self.members.get("aud"), Some(Value::Array(all)) if all.len() > 1);
+        match self.members.get("azp") {
+            Some(party) => party == client,
+            None => !several,
         }
     }
 

@@ -18,7 +18,7 @@ fn rules() -> Rules {
     Rules {
         issuer: "https://id.example".to_owned(),
         audience: "https://api.example".to_owned(),
-        token_type: "at+jwt".to_owned(),
+        token_type: TokenType::Access,
         algorithms: vec![Algorithm::ES256],
         clients: vec!["cli".to_owned()],
     }
@@ -306,6 +306,45 @@ fn jwt_01_what_was_revoked_is_refused() {
         ..none
     };
     assert_eq!(claims.denied(just), Ok(()));
+}
+
+#[test]
+fn jwt_01_an_id_token_is_for_its_client_and_for_nothing_else() {
+    let rules = Rules {
+        audience: "web".to_owned(),
+        token_type: TokenType::Id,
+        clients: Vec::new(),
+        ..rules()
+    };
+    let read = |header: Value, claims: Value| {
+        let token = token(&header.to_string(), &claims.to_string());
+        let compact = Compact::parse(&token)?;
+        Statement::read(&compact, &rules)?.check("one", &rules, NOW)
+    };
+    let (jwt, own) = (
+        with(header(), "typ", json!("JWT")),
+        with(claims(), "aud", json!("web")),
+    );
+    let several = with(claims(), "aud", json!(["web", "other"]));
+    for (header, claims) in [
+        (jwt.clone(), own.clone()),
+        (with(header(), "typ", Value::Null), own.clone()),
+        // A provider may let it live for long: it is looked at once.
+        (jwt.clone(), with(own.clone(), "exp", json!(NOW + 36_000))),
+        (jwt.clone(), with(own.clone(), "azp", json!("web"))),
+        (jwt.clone(), with(several.clone(), "azp", json!("web"))),
+    ] {
+        assert!(read(header, claims.clone()).is_ok(), "{claims}");
+    }
+    for (header, claims, reject) in [
+        (header(), own.clone(), Reject::Type),
+        (jwt.clone(), claims(), Reject::Audience),
+        (jwt.clone(), several, Reject::Client),
+        (jwt.clone(), with(own, "azp", json!("cli")), Reject::Client),
+    ] {
+        assert_eq!(read(header, claims.clone()), Err(reject), "{claims}");
+    }
+    assert_eq!(of(&jwt, &claims()), Err(Reject::Type));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::net_guard::{Denied, judge_configured, judge_public};
 use hickory_resolver::TokioResolver;
+use oauth2::{HttpRequest, HttpResponse};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{StatusCode, header};
 use url::{Host, Url};
@@ -81,23 +82,28 @@ impl Web {
     /// Gets one document; anything but 200 is none.
     pub async fn get(&self, url: &Url) -> Result<Page, WebError> {
         self.judge(url)?;
-        let mut answer = self.client.get(url.clone()).send().await?;
+        let answer = self.client.get(url.clone()).send().await?;
         if answer.status() != StatusCode::OK {
             return Err(WebError::Status(answer.status()));
         }
         let max_age = max_age(answer.headers());
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
-            if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(WebError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = read(answer).await?;
         Ok(Page { body, max_age })
     }
 
+    /// Sends a request as a library made it; the answer is whatever came, whole.
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, WebError> {
+        let request = reqwest::Request::try_from(request)?;
+        self.judge(request.url())?;
+        let answer = self.client.execute(request).await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut whole = HttpResponse::new(read(answer).await?);
+        (*whole.status_mut(), *whole.headers_mut()) = (status, headers);
+        Ok(whole)
+    }
+
     /// What can be judged before a name is resolved.
-    fn judge(&self, url: &Url) -> Result<(), WebError> {
+    pub(crate) fn judge(&self, url: &Url) -> Result<(), WebError> {
         let at_home = url.origin() == self.home.origin();
         if url.scheme() != "https" && !at_home {
             return Err(WebError::Scheme);
@@ -111,6 +117,17 @@ impl Web {
         };
         Ok(judge_address(at_home, address)?)
     }
+}
+
+async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, WebError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(WebError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn judge_address(at_home: bool, address: IpAddr) -> Result<(), Denied> {

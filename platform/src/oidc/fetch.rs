@@ -33,14 +33,20 @@ impl FetchError {
     }
 }
 
-#[derive(Deserialize)]
-struct Discovery {
+/// What of the discovery document is read.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Discovery {
     issuer: String,
     jwks_uri: String,
+    pub(super) authorization_endpoint: Option<Url>,
+    pub(super) token_endpoint: Option<Url>,
+    /// Whether `iss` comes with every code (RFC 9207, section 3).
+    #[serde(default)]
+    pub(super) authorization_response_iss_parameter_supported: bool,
 }
 
-/// The keys that the issuer publishes now, and how long it says they are good.
-pub(super) async fn keys(web: &Web, issuer: &str) -> Result<(KeySet, Page), FetchError> {
+/// What the issuer says of itself.
+pub(super) async fn discovery(web: &Web, issuer: &str) -> Result<Discovery, FetchError> {
     let base = issuer.trim_end_matches('/');
     let url = format!("{base}/.well-known/openid-configuration");
     let url: Url = url.parse().map_err(|_| FetchError::Discovery)?;
@@ -49,6 +55,12 @@ pub(super) async fn keys(web: &Web, issuer: &str) -> Result<(KeySet, Page), Fetc
     if found.issuer != issuer {
         return Err(FetchError::Issuer);
     }
+    Ok(found)
+}
+
+/// The keys that the issuer publishes now, and how long it says they are good.
+pub(super) async fn keys(web: &Web, issuer: &str) -> Result<(KeySet, Page), FetchError> {
+    let found = discovery(web, issuer).await?;
     let url: Url = found.jwks_uri.parse().map_err(|_| FetchError::Discovery)?;
     let page = web.get(&url).await?;
     Ok((KeySet::parse(&page.body)?, page))

@@ -16,11 +16,9 @@ pub enum Need {
     Optional,
     /// Unset means this value.
     Default(&'static str),
-    /// Understood and checked, but no role acts on it yet; so `--help` does not show it.
-    Reserved,
 }
 
-use Need::{Default, Optional, Required, Reserved};
+use Need::{Default, Optional, Required};
 
 const fn plain(name: &'static str, need: Need, text: &'static str) -> Known {
     Known {
@@ -82,7 +80,7 @@ pub const KNOWN: &[Known] = &[
     plain(
         "BERTH_PUBLIC_URL",
         Optional,
-        "how callers reach the API, http(s)://…",
+        "how callers reach the API, http(s)://…; the provider must know <this>/auth/callback",
     ),
     plain(
         "BERTH_TRUSTED_PROXY_CIDRS",
@@ -185,7 +183,11 @@ pub const KNOWN: &[Known] = &[
         Optional,
         "clients whose tokens are taken (azp, client_id), comma-separated; unset: any",
     ),
-    secret("OIDC_CLIENT_SECRET", Reserved, "that client's secret"),
+    secret(
+        "OIDC_CLIENT_SECRET",
+        Optional,
+        "that client's secret, for people who log in with a browser; needs BERTH_PUBLIC_URL, https or on a loopback address; unset: nobody does",
+    ),
     plain(
         "BERTH_LOG_FORMAT",
         Default("text"),
@@ -204,8 +206,8 @@ pub(super) fn get(name: &str) -> Option<&'static Known> {
 
 /// The text that the `--help` of every role ends with.
 pub fn help() -> String {
-    let shown = || KNOWN.iter().filter(|known| known.need != Reserved);
-    let width = shown()
+    let width = KNOWN
+        .iter()
         .map(|known| known.name.len())
         .max()
         .unwrap_or_default();
@@ -213,12 +215,12 @@ pub fn help() -> String {
         let need = match known.need {
             Required => " [required]".to_owned(),
             Default(value) => format!(" [default: {value}]"),
-            Optional | Reserved => String::new(),
+            Optional => String::new(),
         };
         format!("  {:width$}  {}{need}\n", known.name, known.text)
     };
     let heading = "Settings (environment, or the TOML file that BERTH_CONFIG_FILE names):\n";
     std::iter::once(heading.to_owned())
-        .chain(shown().map(line))
+        .chain(KNOWN.iter().map(line))
         .collect()
 }

@@ -73,7 +73,7 @@ impl<'a> From<'a> {
             .get(name)
             .or_else(|| match known::get(name)?.need {
                 Need::Default(value) => Some(value),
-                Need::Required | Need::Optional | Need::Reserved => None,
+                Need::Required | Need::Optional => None,
             })
     }
 

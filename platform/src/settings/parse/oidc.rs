@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use domain::jwt::{Algorithm, Rules};
+use domain::jwt::{Algorithm, Rules, TokenType};
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::super::Oidc;
+use super::super::{BrowserClient, Oidc};
 use super::{From, Result, WEB, bad};
 
 const ISSUER: &str = "OIDC_ISSUER_URL";
@@ -15,10 +15,9 @@ const CLIENT_SECRET: &str = "OIDC_CLIENT_SECRET";
 const AUDIENCE: &str = "BERTH_OIDC_AUDIENCE";
 const ALGORITHMS: &str = "BERTH_OIDC_ALGORITHMS";
 const CLIENTS: &str = "BERTH_OIDC_CLIENTS";
+const PUBLIC_URL: &str = "BERTH_PUBLIC_URL";
 const REFRESH: &str = "INTERNAL_JWKS_REFRESH_TOKEN";
 
-/// What access tokens are (RFC 9068); an ID token is none.
-const ACCESS_TOKEN: &str = "at+jwt";
 /// 256 bits in base64url; anything shorter can be guessed or was chosen by hand.
 const MIN_TOKEN_CHARS: usize = 43;
 /// The new one and the one that it takes over from.
@@ -34,19 +33,36 @@ pub(super) fn oidc(from: &From<'_>) -> Result<Option<Oidc>> {
         Some(audience) => audience,
         None => from.required(CLIENT_ID)?,
     };
-    if from.get(CLIENT_SECRET).is_some() {
-        from.required(CLIENT_ID)?;
-    }
     Ok(Some(Oidc {
         rules: Rules {
             issuer,
             audience: audience.to_owned(),
-            token_type: ACCESS_TOKEN.to_owned(),
+            token_type: TokenType::Access,
             algorithms: algorithms(from)?,
             clients: from.items(CLIENTS).map(ToOwned::to_owned).collect(),
         },
-        client_id: from.get(CLIENT_ID).map(ToOwned::to_owned),
-        client_secret: from.get(CLIENT_SECRET).map(SecretString::from),
+        browsers: browsers(from)?,
+    }))
+}
+
+fn browsers(from: &From<'_>) -> Result<Option<BrowserClient>> {
+    let Some(secret) = from.get(CLIENT_SECRET) else {
+        return Ok(None);
+    };
+    let client_id = from.required(CLIENT_ID)?.to_owned();
+    let public_url = from.required_url(PUBLIC_URL, WEB)?;
+    let public_url = Url::parse(&public_url).map_err(|_| bad(PUBLIC_URL, "not a URL"))?;
+    // Browsers keep a `__Host-` cookie from nowhere else.
+    if !is_private(&public_url) {
+        return Err(bad(
+            PUBLIC_URL,
+            "must be https:// unless it is a loopback address, for browsers to log in",
+        ));
+    }
+    Ok(Some(BrowserClient {
+        client_id,
+        client_secret: secret.into(),
+        public_url,
     }))
 }
 
@@ -61,18 +77,23 @@ fn issuer(from: &From<'_>) -> Result<String> {
     if !plain {
         return Err(bad(ISSUER, "has more than a host, a port and a path"));
     }
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(_)) | None => false,
-    };
-    if url.scheme() == "http" && !loopback {
+    if !is_private(&url) {
         return Err(bad(
             ISSUER,
             "must be https:// unless it is a loopback address",
         ));
     }
     Ok(text)
+}
+
+/// Nobody on the way can read it: TLS, or this machine.
+fn is_private(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    url.scheme() == "https" || loopback
 }
 
 fn algorithms(from: &From<'_>) -> Result<Vec<Algorithm>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::jwt::{Algorithm, Reject, Rules};
+use domain::jwt::{Algorithm, Reject, Rules, TokenType};
 use futures::future::join_all;
 use platform::oidc::{Issuer, Pace};
 use tests::key_server::AUDIENCE;
@@ -24,7 +24,7 @@ impl Kept {
         let rules = Rules {
             issuer: server.issuer.clone(),
             audience: AUDIENCE.to_owned(),
-            token_type: "at+jwt".to_owned(),
+            token_type: TokenType::Access,
             algorithms: vec![Algorithm::ES256],
             clients: Vec::new(),
         };

@@ -13,7 +13,7 @@ use tests::{Replica, Stack};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const ME: &str = "/api/v1/me";
-const IDENTITIES: &str = "/api/v1/admin/identities";
+pub(crate) const IDENTITIES: &str = "/api/v1/admin/identities";
 const REFRESH: &str = "/internal/auth/jwks/refresh";
 
 /// A replica that takes tokens of this issuer.
@@ -26,7 +26,7 @@ async fn replica(stack: &Stack, issuer: &str) -> Replica {
 }
 
 /// Links a subject to a person; answers the identity.
-async fn link(stack: &Stack, issuer: &str, subject: &str, user_id: &str) -> Value {
+pub(crate) async fn link(stack: &Stack, issuer: &str, subject: &str, user_id: &str) -> Value {
     let wish = json!({"user_id": user_id, "issuer": issuer, "subject": subject});
     stack.admin().post(IDENTITIES, &wish).await.expect(201)
 }
