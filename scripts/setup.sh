@@ -40,6 +40,7 @@ missing_packages() {
   has pkg-config || echo pkg-config
   has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || [ -x .dev/venv/bin/temporal ] || echo python3-venv
   [ -z "$for_tests" ] || { has node && has npm; } || echo nodejs npm
+  [ -z "$for_tests" ] || ldconfig -p 2>/dev/null | grep -q libnss3 || /sbin/ldconfig -p | grep -q libnss3 || echo libnss3
   return 0
 }
 
@@ -84,13 +85,13 @@ install_tools() {
   printf '%s' "$*" >"$mark"
 }
 
-# The OpenID provider of the tests, as its lock file says.
-install_identity_provider() {
-  local mark=tests/idp/node_modules/.berth wanted
-  wanted=$(sha256sum tests/idp/package-lock.json | cut -d' ' -f1)
+# What one folder of the tests wants of npm, as its lock file says.
+install_node_modules() {
+  local mark=tests/$1/node_modules/.berth wanted
+  wanted=$(sha256sum "tests/$1/package-lock.json" | cut -d' ' -f1)
   [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ] || return 0
-  say "installing oidc-provider into tests/idp"
-  (cd tests/idp && npm ci --no-audit --no-fund --silent)
+  say "installing $2 into tests/$1"
+  (cd "tests/$1" && npm ci --no-audit --no-fund --silent)
   printf '%s' "$wanted" >"$mark"
 }
 
@@ -112,7 +113,8 @@ mapfile -t packages < <(missing_packages | tr ' ' '\n')
 install_tools berth-tools "${tools[@]}"
 if [ -n "$for_tests" ]; then
   install_tools berth-test-tools "${test_tools[@]}"
-  install_identity_provider
+  install_node_modules idp oidc-provider
+  install_node_modules ui "a browser"
 fi
 # sshd insists on it, and a container has no init system that makes it.
 [ -d /run/sshd ] || as_root mkdir -p -m 755 /run/sshd

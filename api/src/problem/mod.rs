@@ -257,6 +257,13 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let mut rendered = problem.render(request_id);
         rendered.extensions_mut().insert(problem.code);
+        // What layers in between have said about the answer, such as who may read it.
+        for (name, value) in response.headers() {
+            rendered
+                .headers_mut()
+                .entry(name)
+                .or_insert_with(|| value.clone());
+        }
         return rendered;
     }
     let status = response.status();

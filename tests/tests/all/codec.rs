@@ -177,6 +177,12 @@ async fn the_codec_answers_pages_of_the_ui_alone() {
     // And nothing else of ours.
     let asked = preflight("/api/v1/me", &ui).await;
     assert_eq!(asked.header("access-control-allow-origin"), "");
+    // The page may read why it is refused, too.
+    let request = api.request(Method::POST, path).header("origin", &ui);
+    let refused = api.send(request.json(&json!({"payloads": []}))).await;
+    refused.problem(401, "credentials_required");
+    assert_eq!(refused.header("access-control-allow-origin"), ui);
+    assert_eq!(refused.header("access-control-allow-credentials"), "true");
     let admin = stack.admin();
     let request = admin
         .request(Method::POST, path)

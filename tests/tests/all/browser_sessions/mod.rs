@@ -2,6 +2,7 @@
 
 mod ends;
 mod login;
+mod temporal_ui;
 mod used;
 
 use reqwest::Method;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::tidy::compose::{Role, add, of_compose};
 
 /// Settings that one side has for itself: role, setting, why.
-const ONLY_IN_COMPOSE: [(&str, &str, &str); 8] = [
+const ONLY_IN_COMPOSE: [(&str, &str, &str); 9] = [
     (
         "api",
         "BERTH_TRUSTED_PROXY_CIDRS",
@@ -25,6 +25,7 @@ const ONLY_IN_COMPOSE: [(&str, &str, &str); 8] = [
     ),
     ("api", "OIDC_ISSUER_URL", "no provider runs locally"),
     ("api", "OIDC_CLIENT_ID", "no provider runs locally"),
+    ("api", "OIDC_CLIENT_SECRET", "no provider runs locally"),
     ("api", "BERTH_OIDC_AUDIENCE", "no provider runs locally"),
     ("api", "BERTH_OIDC_CLIENTS", "no provider runs locally"),
 ];
