@@ -1,6 +1,7 @@
 //! Further replicas of a role: the same environment as the stack's own, another address.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::process::{Child, Command};
@@ -16,36 +17,53 @@ pub struct Replica {
     child: Child,
 }
 
+/// What is started, and how one sees that it serves.
+struct Role {
+    name: &'static str,
+    /// The setting for its address.
+    listen: &'static str,
+    sign_of_life: &'static str,
+    log: Stdio,
+}
+
 impl Replica {
     /// A further `berth api` that serves and has its policies; `changes` are settings that differ
     /// from the stack's.
     pub async fn start(stack: &Stack, changes: &[(&str, &str)]) -> Self {
-        let replica = Self::launch(stack, changes).await;
-        let anybody = replica.api(None);
+        Self::launch(stack, changes).await.with_policies().await
+    }
+
+    async fn with_policies(self) -> Self {
+        let anybody = self.api(None);
         eventually("policies", crate::stack::START_LIMIT, || async {
             let request = anybody.request(reqwest::Method::GET, "/readyz");
             let answer = anybody.try_send(request).await.ok()?.json();
             (answer["dependencies"]["policies"] == "ok").then_some(())
         })
         .await;
-        replica
+        self
     }
 
     /// A further `berth api` that may have nothing to go by yet, as soon as it answers at all.
     pub async fn launch(stack: &Stack, changes: &[(&str, &str)]) -> Self {
-        Self::of(stack, "api", "BERTH_API_LISTEN", "/livez", changes).await
+        let role = Role {
+            name: "api",
+            listen: "BERTH_API_LISTEN",
+            sign_of_life: "/livez",
+            log: Stdio::inherit(),
+        };
+        Self::of(stack, role, changes).await
     }
 
     /// A further `berth relay`.
     pub async fn relay(stack: &Stack) -> Self {
-        Self::of(
-            stack,
-            "relay",
-            "BERTH_WORKER_METRICS_LISTEN",
-            "/metrics",
-            &[],
-        )
-        .await
+        let role = Role {
+            name: "relay",
+            listen: "BERTH_WORKER_METRICS_LISTEN",
+            sign_of_life: "/metrics",
+            log: Stdio::inherit(),
+        };
+        Self::of(stack, role, &[]).await
     }
 
     /// What a `berth api` says that ends at its start because of `changes`.
@@ -64,24 +82,36 @@ impl Replica {
         String::from_utf8_lossy(&ended.stderr).into_owned()
     }
 
-    async fn of(
-        stack: &Stack,
-        role: &str,
-        listen: &str,
-        sign_of_life: &str,
-        changes: &[(&str, &str)],
-    ) -> Self {
+    /// As [`Self::start`], and it logs into that file.
+    pub async fn logging(stack: &Stack, changes: &[(&str, &str)], log: &Path) -> Self {
+        let log = std::fs::File::create(log).expect("a file");
+        let role = Role {
+            name: "api",
+            listen: "BERTH_API_LISTEN",
+            sign_of_life: "/livez",
+            log: log.into(),
+        };
+        Self::of(stack, role, changes).await.with_policies().await
+    }
+
+    async fn of(stack: &Stack, role: Role, changes: &[(&str, &str)]) -> Self {
+        let Role {
+            name,
+            listen,
+            sign_of_life,
+            log,
+        } = role;
         let address = free_address();
         let child = Command::new(berth_exe())
-            .arg(role)
+            .arg(name)
             .env_clear()
-            .envs(environment(stack, role))
+            .envs(environment(stack, name))
             .env(listen, &address)
             .env("BERTH_PUBLIC_URL", format!("http://{address}"))
             .envs(changes.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .expect("the role starts");

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint,
-    ValidationMode, Validator,
+    ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint, ValidationMode, Validator,
 };
 use domain::id::OrgId;
+use serde_json::json;
 use strum::VariantArray;
 
 use super::book::{ActionFacts, Book};
@@ -19,6 +20,11 @@ pub struct Rule {
     pub(crate) version: i64,
     pub(crate) org: Option<OrgId>,
     pub(crate) policy: Policy,
+    /// The same without the parts of its head that hold wherever it has a say ([`Self::concerns`]):
+    /// Cedar builds an expression of the head anew for each decision.
+    pub(crate) short: Policy,
+    /// The one caller whom it is about; `None`: others, too.
+    pub(crate) caller: Option<EntityUid>,
     /// `None`: every action.
     actions: Option<HashSet<EntityUid>>,
     kinds: Vec<Kind>,
@@ -58,7 +64,8 @@ impl Rule {
         let (rule, slips) = Self::check(&book.types, &book.validator, policy, version)?;
         // Such as a rule that can never apply: a slip of whoever wrote it.
         if slips.is_empty() {
-            Ok(Self { org, ..rule })
+            let short = shortened(&book.types, &rule.policy, org)?;
+            Ok(Self { org, short, ..rule })
         } else {
             Err(RuleError(slips))
         }
@@ -70,7 +77,9 @@ impl Rule {
         validator: &Validator,
         policy: Policy,
     ) -> Result<Self, RuleError> {
-        Self::check(types, validator, policy, 0).map(|(rule, _)| rule)
+        let (rule, _) = Self::check(types, validator, policy, 0)?;
+        let short = shortened(types, &rule.policy, None)?;
+        Ok(Self { short, ..rule })
     }
 
     /// The rule, and what Cedar warns of.
@@ -100,6 +109,11 @@ impl Rule {
                 ActionConstraint::In(groups) => Some(groups.into_iter().collect()),
             },
             kinds: kinds(types, &policy.resource_constraint()),
+            caller: match policy.principal_constraint() {
+                PrincipalConstraint::Eq(caller) => Some(caller),
+                _ => None,
+            },
+            short: policy.clone(),
             policy,
         };
         Ok((rule, warnings.collect()))
@@ -117,6 +131,22 @@ impl Rule {
     pub(crate) fn permits(&self) -> bool {
         self.policy.effect() == Effect::Permit
     }
+}
+
+/// A rule has a say about its own actions only, and an organization's about what is inside of it
+/// only: its head need not ask again.
+fn shortened(types: &Types, policy: &Policy, org: Option<OrgId>) -> Result<Policy, RuleError> {
+    let sorry = |error: &dyn std::fmt::Display| RuleError(vec![error.to_string()]);
+    let mut json = policy.to_json().map_err(|error| sorry(&error))?;
+    let anything = json!({"op": "All"});
+    json["action"] = anything.clone();
+    let inside = org.map(|org| uid(&types.organization, &org.to_string()));
+    if let ResourceConstraint::In(place) = policy.resource_constraint()
+        && Some(place) == inside
+    {
+        json["resource"] = anything;
+    }
+    Policy::from_json(Some(policy.id().clone()), json).map_err(|error| sorry(&error))
 }
 
 /// What kinds of things a head lets through.

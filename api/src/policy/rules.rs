@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Decision as Cedar, Effect, Entities, PolicySet,
+    AuthorizationError, Authorizer, Decision as Cedar, Effect, Entities, EntityUid, Policy,
+    PolicySet,
 };
 use domain::id::OrgId;
 
@@ -39,7 +40,10 @@ struct Key {
 /// The rules that could have a say, and the entities that are the same for every such question.
 struct Slice {
     action: Arc<ActionFacts>,
+    /// Those that are about more than one caller.
     rules: PolicySet,
+    /// For callers whom a rule names: the same with those about them.
+    named: HashMap<EntityUid, PolicySet>,
     entities: Entities,
 }
 
@@ -131,10 +135,12 @@ impl Rules {
         })
     }
 
-    /// How many rules are looked at for a question.
+    /// How many rules are looked at for a question, whoever asks it.
     pub fn slice_len(&self, question: &Question<'_>) -> usize {
-        self.slice(question)
-            .map_or(0, |slice| slice.rules.policies().count())
+        self.slice(question).map_or(0, |slice| {
+            let sets = slice.named.values().chain([&slice.rules]);
+            sets.map(|set| set.policies().count()).max().unwrap_or(0)
+        })
     }
 
     fn slice(&self, question: &Question<'_>) -> Result<Arc<Slice>, Unaskable> {
@@ -182,7 +188,7 @@ impl Rules {
             .applicable(question.action, question.thing.into())
             .expect("a question of the schema");
         let added = self.added().filter(|_| !action.repairs);
-        Slice::new(&self.book, action, self.book.builtin.iter().chain(added))
+        Slice::whole(&self.book, action, self.book.builtin.iter().chain(added))
             .and_then(|all| all.judge(&self.book, question))
             .expect("a question of the schema")
     }
@@ -194,8 +200,44 @@ impl Slice {
         action: &Arc<ActionFacts>,
         rules: impl Iterator<Item = &'a Arc<Rule>>,
     ) -> Result<Self, Unaskable> {
-        let rules = PolicySet::from_policies(rules.map(|rule| rule.policy.clone()))
-            .map_err(|error| Unaskable(error.to_string()))?;
+        let (about_one, others): (Vec<_>, Vec<_>) = rules.partition(|rule| rule.caller.is_some());
+        let mut named: HashMap<&EntityUid, Vec<&Rule>> = HashMap::new();
+        for rule in about_one {
+            if let Some(caller) = &rule.caller {
+                named.entry(caller).or_default().push(rule);
+            }
+        }
+        let with = |more: &[&Rule]| {
+            let rules = others
+                .iter()
+                .map(|rule| &***rule)
+                .chain(more.iter().copied());
+            set(rules.map(|rule| &rule.short))
+        };
+        let named = named
+            .into_iter()
+            .map(|(caller, rules)| Ok((caller.clone(), with(&rules)?)));
+        Ok(Self {
+            rules: with(&[])?,
+            named: named.collect::<Result<_, Unaskable>>()?,
+            ..Self::empty(book, action)?
+        })
+    }
+
+    /// Every rule as it was written, for everybody.
+    #[cfg(test)]
+    fn whole<'a>(
+        book: &Book,
+        action: &Arc<ActionFacts>,
+        rules: impl Iterator<Item = &'a Arc<Rule>>,
+    ) -> Result<Self, Unaskable> {
+        Ok(Self {
+            rules: set(rules.map(|rule| &rule.policy))?,
+            ..Self::empty(book, action)?
+        })
+    }
+
+    fn empty(book: &Book, action: &Arc<ActionFacts>) -> Result<Self, Unaskable> {
         let fixed = book
             .types
             .roles()
@@ -205,9 +247,15 @@ impl Slice {
             Entities::from_entities(fixed, None).map_err(|error| Unaskable(error.to_string()))?;
         Ok(Self {
             action: Arc::clone(action),
-            rules,
+            rules: PolicySet::new(),
+            named: HashMap::new(),
             entities,
         })
+    }
+
+    fn rules_for(&self, caller: Option<&EntityUid>) -> &PolicySet {
+        let own = caller.and_then(|caller| self.named.get(caller));
+        own.unwrap_or(&self.rules)
     }
 
     fn judge(&self, book: &Book, question: &Question<'_>) -> Result<Decision, Unaskable> {
@@ -217,14 +265,15 @@ impl Slice {
             .clone()
             .add_entities(particular, None)
             .map_err(|error| Unaskable(error.to_string()))?;
-        let response = Authorizer::new().is_authorized(&request, &self.rules, &entities);
+        let rules = self.rules_for(request.principal());
+        let response = Authorizer::new().is_authorized(&request, rules, &entities);
         let diagnostics = response.diagnostics();
         // A rule that fails counts as absent in Cedar. One that forbids must not vanish so.
         let broken: Vec<String> = diagnostics
             .errors()
             .map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id())
             .filter(|id| {
-                let policy = self.rules.policy(id);
+                let policy = rules.policy(id);
                 policy.is_none_or(|policy| policy.effect() == Effect::Forbid)
             })
             .map(ToString::to_string)
@@ -242,6 +291,10 @@ impl Slice {
             rules,
         })
     }
+}
+
+fn set<'a>(rules: impl Iterator<Item = &'a Policy>) -> Result<PolicySet, Unaskable> {
+    PolicySet::from_policies(rules.cloned()).map_err(|error| Unaskable(error.to_string()))
 }
 
 impl std::fmt::Debug for Slice {

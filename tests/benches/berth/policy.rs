@@ -33,7 +33,7 @@ pub(crate) async fn run(stack: &Stack, tenant: &Tenant) -> Vec<String> {
         .collect();
     let bare = client(Rules::built_in(&book));
     let start = Instant::now();
-    let full = client(Rules::of(&book, rules(&book, &orgs)));
+    let personal = client(Rules::of(&book, rules(&book, &orgs, person)));
     let loaded = start.elapsed();
     println!(
         "policy: {RULES} rules of {} organizations, {MOST_FOR_PLATFORM} of the platform",
@@ -44,7 +44,10 @@ pub(crate) async fn run(stack: &Stack, tenant: &Tenant) -> Vec<String> {
         loaded.as_secs_f64() * 1e3
     );
     let floor = decide("built-in rules alone", &bare, &orgs);
-    let ours = decide("with all of them", &full, &orgs);
+    decide("with all, each about one", &personal, &orgs);
+    drop(personal);
+    let general = client(Rules::of(&book, rules(&book, &orgs, everybody)));
+    let ours = decide("with all, each about many", &general, &orgs);
     let spread = enforce(stack, tenant).await;
     vec![
         format!(
@@ -63,13 +66,24 @@ fn client(rules: Rules) -> Arc<dyn PolicyClient> {
     Arc::new(Snapshot::new(1, rules, Values::default()))
 }
 
-/// As many for each organization as there may be, for one action or all of a kind.
-fn rules(book: &Book, orgs: &[OrgId]) -> Vec<Arc<Rule>> {
+/// A rule about somebody who does not ask.
+fn person(n: usize) -> String {
+    format!("principal == Berth::User::\"user_{n}\"")
+}
+
+/// A rule about everybody with a role that nobody who asks has: it has to be looked at.
+fn everybody(_: usize) -> String {
+    "principal in Berth::Role::\"owner\"".to_owned()
+}
+
+/// As many for each organization as there may be, for all actions of a kind.
+fn rules(book: &Book, orgs: &[OrgId], callers: fn(usize) -> String) -> Vec<Arc<Rule>> {
     let compile = |id: String, org, text: String| {
         Arc::new(Rule::compile(book, &id, 1, org, &text).expect("a sound rule"))
     };
     let platform = (0..MOST_FOR_PLATFORM).map(|n| {
-        let text = format!("forbid (principal == Berth::User::\"user_{n}\", action in Berth::Action::\"change\", resource);");
+        let who = callers(n);
+        let text = format!("forbid ({who}, action in Berth::Action::\"change\", resource);");
         compile(format!("apol_p{n}"), None, text)
     });
     let tenants = orgs
@@ -78,7 +92,8 @@ fn rules(book: &Book, orgs: &[OrgId]) -> Vec<Arc<Rule>> {
         .flat_map(|(at, org)| (0..MOST_PER_ORGANIZATION).map(move |n| (at, *org, n)));
     let tenants = tenants.map(|(at, org, n)| {
         let text = format!(
-            "forbid (principal == Berth::User::\"user_{n}\", action in Berth::Action::\"change\", resource in Berth::Organization::\"{org}\");"
+            "forbid ({}, action in Berth::Action::\"change\", resource in Berth::Organization::\"{org}\");",
+            callers(n)
         );
         compile(format!("apol_{at}_{n}"), Some(org), text)
     });

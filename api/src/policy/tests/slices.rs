@@ -27,10 +27,13 @@ fn rule_text(of: Option<u128>) -> impl Strategy<Value = String> {
         "action in Berth::Action::\"read\"",
         "action in [Berth::Action::\"project.*\", Berth::Action::\"needs.admin\"]",
     ]);
+    let one = |n| format!("principal == Berth::User::\"{}\"", person(n));
     let principals = select(vec![
-        "principal",
-        "principal is Berth::User",
-        "principal in Berth::Role::\"member\"",
+        "principal".to_owned(),
+        "principal is Berth::User".to_owned(),
+        "principal in Berth::Role::\"member\"".to_owned(),
+        one(1),
+        one(2),
     ]);
     let place = |n| format!("Berth::Organization::\"{}\"", org(n));
     let resources = match of {
@@ -69,13 +72,15 @@ fn caller() -> impl Strategy<Value = Principal> {
     );
     let project_roles = prop::collection::vec(roles, 0..3);
     let role = select(Role::VARIANTS.to_vec());
-    (1..=TENANTS, role, project_roles, any::<bool>()).prop_map(|(n, role, there, operator)| {
+    let who = (1..=TENANTS, 1..=3_u128);
+    (who, role, project_roles, any::<bool>()).prop_map(|((n, who), role, there, operator)| {
         let there: BTreeMap<_, _> = there
             .into_iter()
             .map(|(n, role)| (project(n), role))
             .collect();
         Principal {
             platform_operator: operator,
+            user_id: person(who),
             ..principal(org(n), role, there)
         }
     })

@@ -9,7 +9,7 @@ use tests::{IdentityProvider, Stack, Tenant, stack};
 use super::{ME, replica};
 use crate::openid::link;
 
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// What the page of a workflow shows to somebody.
 async fn look(stack: &Stack, api: &str, allocation: &str, subject: &str) -> Value {
