@@ -126,13 +126,7 @@ async fn rl_06_without_redis_open_classes_go_on_and_every_undecided_request_is_c
     stack.kill("redis");
     reach("this process decides alone", &undecided).await;
     stack.control("start", "redis").await;
-    let back = Instant::now();
     reach("Redis decides again", &decided).await;
-    assert!(
-        back.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        back.elapsed()
-    );
     stop.store(true, Ordering::Relaxed);
     load.join_all().await;
     let counted = failed_open(&api).await;

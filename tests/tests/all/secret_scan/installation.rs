@@ -43,7 +43,7 @@ type Value<'a> = &'a dyn Fn(&str) -> String;
 
 /// Settings that hold a secret, each bad in a way that stops the start: what is said then is scanned.
 pub(super) async fn bad_settings(stack: &Stack, secrets: &mut Secrets) -> Vec<String> {
-    let bad: [(&str, Value); 6] = [
+    let bad: [(&str, Value<'_>); 6] = [
         ("DATABASE_URL", &|secret| {
             format!("postgres://u:{secret}@h:none/db")
         }),
