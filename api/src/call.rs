@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use db::{PgConnection, Postgres, Transaction};
+use domain::id::{BrowserSessionId, UserId};
 
 use crate::app::App;
 use crate::authentication::Principal;
@@ -23,6 +24,8 @@ pub(crate) struct Inner {
     pub(crate) app: App,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) principal: Option<Principal>,
+    /// The session that an [`Authentication::Session`] route is shown, and whose it is.
+    pub(crate) session: Option<(BrowserSessionId, UserId)>,
     /// What policy says, the same until the request ends; `None` where nothing is decided.
     pub(crate) policy: Option<Arc<dyn PolicyClient>>,
     pub(crate) request_id: RequestId,

@@ -28,6 +28,8 @@ pub enum Authentication {
     Principal,
     /// The same, and no API key where people can come in another way.
     Person,
+    /// Whoever shows a browser's session, to end it: one that opens nothing any more will do.
+    Session,
     /// As [`Self::Principal`], except that a platform operator sees every organization and the platform itself.
     PrincipalOrOperator,
     /// The people who run the installation; see every organization.
@@ -201,7 +203,7 @@ impl Endpoint {
 /// What an endpoint asks of the rules: its action, or to look at what its path begins with.
 fn ask(path: &str, guard: &Guard) -> Ask {
     let needs = match (guard.authentication, guard.action) {
-        (Authentication::Public, _) => Needs::Nothing,
+        (Authentication::Public | Authentication::Session, _) => Needs::Nothing,
         (Authentication::InternalToken, _) => Needs::Token,
         (_, Some(action)) => action.needs,
         (Authentication::PlatformOperator, None) => Needs::Operator,

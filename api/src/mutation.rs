@@ -16,6 +16,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use db::audit::{Actor, Entry, Outcome};
 use db::{PgConnection, Postgres, Transaction};
+use domain::id::BrowserSessionId;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -95,6 +96,12 @@ impl Permitted {
     /// What the audit entry says beside its columns: ids and numbers, never a secret.
     pub fn note(&mut self, detail: Value) {
         self.0.detail = detail;
+    }
+
+    /// The session that the request is to end.
+    pub(crate) fn session(&self) -> Result<BrowserSessionId, Problem> {
+        let session = self.0.call.session.map(|(id, _)| id);
+        session.ok_or_else(|| Problem::new(Code::CredentialsRequired))
     }
 
     pub fn request_id(&self) -> &str {
@@ -202,12 +209,13 @@ pub(crate) async fn audit(
     let Some(action) = call.endpoint.guard.action else {
         return Ok(());
     };
-    let user_id = call.principal.as_ref().map(|p| p.user_id);
+    let principal = call.principal.as_ref().map(|p| p.user_id);
+    let user_id = principal.or(call.session.map(|(_, user_id)| user_id));
+    let person = || ("user", user_id.map(|id| id.to_string()).unwrap_or_default());
     let (kind, id) = match call.principal.as_ref().map(|p| p.credential) {
         Some(Credential::ApiKey(id)) => ("api_key", id.to_string()),
-        Some(Credential::Identity(_) | Credential::Session(_)) => {
-            ("user", user_id.map(|id| id.to_string()).unwrap_or_default())
-        }
+        Some(Credential::Identity(_) | Credential::Session(_)) => person(),
+        None if call.session.is_some() => person(),
         None => ("system", "internal".to_owned()),
     };
     let entry = Entry {

@@ -109,6 +109,10 @@ fn described(endpoint: &Endpoint) -> Operation {
         | Authentication::PlatformOperator => ["api_key", "access_token", "browser_session"]
             .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
             .to_vec(),
+        Authentication::Session => vec![SecurityRequirement::new(
+            "browser_session",
+            Vec::<String>::new(),
+        )],
         Authentication::InternalToken => {
             vec![SecurityRequirement::new(
                 "internal_token",

@@ -13,11 +13,12 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use db::audit::Outcome;
+use domain::id::{BrowserSessionId, UserId};
 use futures::StreamExt;
 use serde_json::json;
 
 use crate::app::App;
-use crate::authentication::{self, Principal};
+use crate::authentication::{self, Principal, cookie};
 use crate::authorization::{self, Needs, On};
 use crate::call::{Call, Inner};
 use crate::edge::RequestId;
@@ -98,7 +99,10 @@ async fn admit(
     let span = tracing::Span::current();
     let class: &'static str = endpoint.guard.rate.into();
     span.record("rate_class", class);
-    let principal = authenticate(app, endpoint, passage, parts).await?;
+    let (principal, session) = match endpoint.guard.authentication {
+        Authentication::Session => (None, Some(shown(app, passage, parts).await?)),
+        _ => (authenticate(app, endpoint, passage, parts).await?, None),
+    };
     // Once, here: whatever the request asks of policy until its end, it asks of this version.
     let policy = match endpoint.ask.needs {
         Needs::Nothing => None,
@@ -120,6 +124,7 @@ async fn admit(
         app: app.clone(),
         endpoint: Arc::clone(endpoint),
         principal,
+        session,
         policy,
         request_id,
         body,
@@ -134,7 +139,9 @@ async fn authenticate(
     request: &Parts,
 ) -> Result<Option<Principal>, Problem> {
     match endpoint.guard.authentication {
-        Authentication::Public => passage.as_strangers().await.map(|()| None),
+        Authentication::Public | Authentication::Session => {
+            passage.as_strangers().await.map(|()| None)
+        }
         Authentication::Principal
         | Authentication::Person
         | Authentication::PrincipalOrOperator
@@ -149,6 +156,22 @@ async fn authenticate(
                 authentication::internal(tokens, &request.headers).map(|()| None)
             }
         },
+    }
+}
+
+/// The session that is to end. Whatever becomes of it, the browser forgets it.
+async fn shown(
+    app: &App,
+    passage: &mut Passage<'_>,
+    request: &Parts,
+) -> Result<(BrowserSessionId, UserId), Problem> {
+    passage.as_strangers().await?;
+    match authentication::session::shown(app, request).await {
+        Ok(found) => Ok((found.id, found.known.user_id)),
+        Err(problem) if problem.code() == Code::InvalidCredentials => {
+            Err(problem.header(header::SET_COOKIE, cookie::forget(cookie::SESSION)))
+        }
+        Err(problem) => Err(problem),
     }
 }
 

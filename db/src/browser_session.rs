@@ -28,6 +28,7 @@ pub struct Found {
 /// Finds the session and its person, in one query.
 pub async fn authenticate(
     conn: &mut PgConnection,
+    issuer: &str,
     secret_sha256: &[u8; 32],
 ) -> Result<Option<Found>> {
     let rows = sqlx::query_as!(
@@ -35,8 +36,9 @@ pub async fn authenticate(
         r#"select session_id as "session_id!", session_org_id, ended as "ended!", expired as "expired!", stale_use as "stale_use!",
                   identity_id as "identity_id!", user_id as "user_id!", platform_role, org_id, role,
                   project_roles as "project_roles!: sqlx::types::Json<BTreeMap<Uuid, String>>"
-           from authenticate_browser_session($1)"#,
+           from authenticate_browser_session($1, $2)"#,
         secret_sha256.as_slice(),
+        issuer,
     )
     .fetch_all(conn)
     .await?;
@@ -73,16 +75,28 @@ pub struct New<'a> {
     pub secret_sha256: [u8; 32],
     pub provider_key_id: &'a str,
     pub provider_session_id: Option<&'a str>,
+    /// `iat` of the ID token, seconds since 1970.
+    pub token_issued_at_seconds: i64,
+    pub for_operator: bool,
     pub idle_seconds: i32,
     pub lifetime_seconds: i32,
 }
 
-/// Opens it; answers when it ends at the latest.
+/// Opens it; answers when it ends at the latest. The person's that ended a month ago are forgotten.
 pub async fn insert(conn: &mut PgConnection, new: &New<'_>) -> Result<OffsetDateTime> {
+    sqlx::query!(
+        "delete from browser_sessions
+         where identity_id = $1 and expires_at < clock_timestamp() - interval '30 days'",
+        new.identity_id.uuid(),
+    )
+    .execute(&mut *conn)
+    .await?;
     let expires_at = sqlx::query_scalar!(
         "insert into browser_sessions (id, identity_id, org_id, secret_sha256, provider_key_id,
-                                       provider_session_id, idle_seconds, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + make_interval(secs => $8))
+                                       provider_session_id, idle_seconds, expires_at, for_operator,
+                                       token_issued_at)
+         values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + make_interval(secs => $8), $9,
+                 to_timestamp($10))
          returning expires_at",
         new.id.uuid(),
         new.identity_id.uuid(),
@@ -92,10 +106,20 @@ pub async fn insert(conn: &mut PgConnection, new: &New<'_>) -> Result<OffsetDate
         new.provider_session_id,
         new.idle_seconds,
         f64::from(new.lifetime_seconds),
+        new.for_operator,
+        seconds(new.token_issued_at_seconds),
     )
     .fetch_one(conn)
     .await?;
     Ok(expires_at)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "below 2^53 by the reader of tokens"
+)]
+fn seconds(whole: i64) -> f64 {
+    whole as f64
 }
 
 /// Ends it for ever; one that has ended stays as it is.

@@ -80,6 +80,8 @@ pub struct Login {
     started_at: i64,
     /// Which organization the session will act in; none: the person's only one.
     pub organization: Option<OrgId>,
+    /// SHA-256 of the session that the browser had when it began; it ends with the login.
+    pub replaces: Option<[u8; 32]>,
     pub return_to: LocalPath,
 }
 
@@ -88,35 +90,42 @@ impl Login {
         random: [u8; 32],
         started_at: i64,
         organization: Option<OrgId>,
+        replaces: Option<[u8; 32]>,
         return_to: LocalPath,
     ) -> Self {
         Self {
             secret: Zeroizing::new(random),
             started_at,
             organization,
+            replaces,
             return_to,
         }
     }
 
-    /// The value of the cookie: `<secret>.<start>.<organization>.<path>`.
+    /// The value of the cookie: `<secret>.<start>.<organization>.<session>.<path>`.
     pub fn cookie(&self) -> Zeroizing<String> {
         let secret = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(*self.secret));
         Zeroizing::new(format!("{}.{}", *secret, self.rest()))
     }
 
     pub fn parse(cookie: &str) -> Option<Self> {
-        let mut parts = cookie.splitn(4, '.');
+        let mut parts = cookie.splitn(5, '.');
         let secret = bytes(parts.next()?)?;
         let started_at = parts.next()?.parse().ok()?;
         let organization = match parts.next()? {
             "" => None,
             id => Some(id.parse().ok()?),
         };
+        let replaces = match parts.next()? {
+            "" => None,
+            hash => Some(*bytes(hash)?),
+        };
         let path = BASE64_URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
         Some(Self {
             secret,
             started_at,
             organization,
+            replaces,
             return_to: LocalPath::parse(std::str::from_utf8(&path).ok()?)?,
         })
     }
@@ -144,11 +153,15 @@ impl Login {
 
     fn rest(&self) -> String {
         let organization = self.organization.map(|id| id.to_string());
+        let replaces = self
+            .replaces
+            .map(|hash| BASE64_URL_SAFE_NO_PAD.encode(hash));
         let path = BASE64_URL_SAFE_NO_PAD.encode(self.return_to.as_str());
         format!(
-            "{}.{}.{path}",
+            "{}.{}.{}.{path}",
             self.started_at,
-            organization.unwrap_or_default()
+            organization.unwrap_or_default(),
+            replaces.unwrap_or_default(),
         )
     }
 
@@ -179,7 +192,13 @@ mod tests {
 
     fn login() -> Login {
         let org = uuid::Uuid::from_u128(7).into();
-        Login::new([7; 32], 1_000, Some(org), path("/api/v1/me?a=b#c"))
+        Login::new(
+            [7; 32],
+            1_000,
+            Some(org),
+            Some([9; 32]),
+            path("/api/v1/me?a=b#c"),
+        )
     }
 
     #[test]
@@ -260,6 +279,7 @@ mod tests {
         let again = Login::parse(&cookie).expect("our own cookie");
         assert_eq!(again.organization, first.organization);
         assert_eq!(again.return_to, first.return_to);
+        assert_eq!(again.replaces, Some([9; 32]));
         assert_eq!(again.nonce(), first.nonce());
         assert_eq!(again.verifier().len(), 43);
         let state = first.state();

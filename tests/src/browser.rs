@@ -121,11 +121,16 @@ impl Browser {
         let page = self
             .visit(&format!("{}/auth/login{query}", replica.base))
             .await;
+        // `SameSite=Strict`: what the provider sends the browser back with does not show it.
+        self.cookies.remove("__Host-berth_session");
+        let mut set = page.set;
         let form = format!("prompt=login&login={subject}&password=x");
         let mut page = self.submit(page.url, form).await;
         if page.url.path().starts_with("/interaction/") {
+            set.append(&mut page.set);
             page = self.submit(page.url, "prompt=consent".to_owned()).await;
         }
-        page
+        set.append(&mut page.set);
+        Page { set, ..page }
     }
 }

@@ -62,6 +62,17 @@ fn ak_05_what_is_no_credential_does_not_hide_one() {
     assert_eq!(of(&[twice]), Err(Refusal::Multiple));
     let apart = ("cookie", " __Host-berth_session = x");
     assert_eq!(of(&[apart]), Ok("Session(\"x\")".to_owned()));
+    // A neighbour's cookie of other bytes hides nothing, and a blank that is none of ASCII's is
+    // part of a name.
+    let mut hidden = HeaderMap::new();
+    for bytes in [
+        &b"odd=\xff; __Host-berth_session=x"[..],
+        b"\xa0__Host-berth_session=y",
+    ] {
+        let value = HeaderValue::from_bytes(bytes).expect("a header");
+        hidden.append(header::COOKIE, value);
+    }
+    assert_eq!(given(&hidden), Ok(Given::Session("x")));
     assert_eq!(
         of(&[("authorization", "Basic YTpi")]),
         Err(Refusal::UnknownForm)

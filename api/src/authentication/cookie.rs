@@ -10,18 +10,21 @@ pub(crate) const SESSION: &str = "__Host-berth_session";
 /// What a login under way is kept in.
 pub(crate) const LOGIN: &str = "__Host-berth_login";
 
-/// Every value that came under that name.
+/// Every value that came under that name. Bytes, because other cookies may hold any, and only
+/// ASCII blanks are trimmed: a name with another blank in it is another name.
 pub(crate) fn named<'h>(
     headers: &'h HeaderMap,
     name: &'static str,
 ) -> impl Iterator<Item = &'h str> {
     let texts = headers.get_all(header::COOKIE).iter();
-    texts
-        .filter_map(|text| text.to_str().ok())
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.split_once('='))
-        .filter(move |(found, _)| found.trim() == name)
-        .map(|(_, value)| value.trim())
+    let pairs = texts.flat_map(|text| text.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let end = pair.iter().position(|byte| *byte == b'=')?;
+        let value = pair[end + 1..].trim_ascii();
+        // What is no text is none of ours, and opens nothing.
+        (pair[..end].trim_ascii() == name.as_bytes())
+            .then(|| std::str::from_utf8(value).unwrap_or_default())
+    })
 }
 
 /// A session's, sent only with requests from our own pages; gone when the browser ends.

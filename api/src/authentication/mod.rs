@@ -9,7 +9,7 @@ pub(crate) mod cookie;
 #[cfg(test)]
 mod dead_database;
 mod forgery;
-mod session;
+pub(crate) mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -184,9 +184,11 @@ pub(crate) fn refused_at_sight(headers: &HeaderMap) -> bool {
 pub(crate) fn fingerprint(headers: &HeaderMap) -> [u8; 32] {
     let mut hash = Sha256::new();
     let headers_of = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    let sessions = cookie::named(headers, cookie::SESSION).map(str::as_bytes);
-    let all = headers_of(header::AUTHORIZATION).chain(headers_of(ORGANIZATION));
-    for value in all.chain(sessions) {
+    let authorizations = headers_of(header::AUTHORIZATION).map(|value| (b'a', value));
+    let organizations = headers_of(ORGANIZATION).map(|value| (b'o', value));
+    let sessions = cookie::named(headers, cookie::SESSION).map(|value| (b's', value.as_bytes()));
+    for (kind, value) in authorizations.chain(organizations).chain(sessions) {
+        hash.update([kind]);
         hash.update(value.len().to_be_bytes());
         hash.update(value);
     }

@@ -61,8 +61,7 @@ pub const MEMBER_ADD: Action = Action::new("project_member.add", Needs::Role(Rol
 pub const MEMBER_UPDATE: Action = Action::new("project_member.update", Needs::Role(Role::Admin));
 pub const MEMBER_REMOVE: Action = Action::new("project_member.remove", Needs::Role(Role::Admin));
 
-pub const BROWSER_SESSION_END: Action =
-    Action::new("browser_session.end", Needs::Role(Role::Viewer));
+pub const BROWSER_SESSION_END: Action = Action::new("browser_session.end", Needs::Nothing);
 
 pub const API_KEY_CREATE: Action = Action::new("api_key.create", Needs::Role(Role::Viewer));
 pub const API_KEY_ROTATE: Action = Action::new("api_key.rotate", Needs::OwnOr(Role::Admin));

@@ -25,9 +25,17 @@ pub struct Rule {
     pub(crate) short: Policy,
     /// The one caller whom it is about; `None`: others, too.
     pub(crate) caller: Option<EntityUid>,
-    /// `None`: every action.
-    actions: Option<HashSet<EntityUid>>,
+    actions: Actions,
     kinds: Vec<Kind>,
+}
+
+/// Which actions a head names.
+#[derive(Debug)]
+enum Actions {
+    All,
+    /// The very action: for Cedar no action equals its group.
+    One(EntityUid),
+    In(HashSet<EntityUid>),
 }
 
 /// Why a text is no rule, each as Cedar says it.
@@ -61,11 +69,10 @@ impl Rule {
                 )]));
             }
         }
-        let (rule, slips) = Self::check(&book.types, &book.validator, policy, version)?;
+        let (rule, slips) = Self::check(&book.types, &book.validator, policy, version, org)?;
         // Such as a rule that can never apply: a slip of whoever wrote it.
         if slips.is_empty() {
-            let short = shortened(&book.types, &rule.policy, org)?;
-            Ok(Self { org, short, ..rule })
+            Ok(rule)
         } else {
             Err(RuleError(slips))
         }
@@ -77,9 +84,7 @@ impl Rule {
         validator: &Validator,
         policy: Policy,
     ) -> Result<Self, RuleError> {
-        let (rule, _) = Self::check(types, validator, policy, 0)?;
-        let short = shortened(types, &rule.policy, None)?;
-        Ok(Self { short, ..rule })
+        Self::check(types, validator, policy, 0, None).map(|(rule, _)| rule)
     }
 
     /// The rule, and what Cedar warns of.
@@ -88,6 +93,7 @@ impl Rule {
         validator: &Validator,
         policy: Policy,
         version: i64,
+        org: Option<OrgId>,
     ) -> Result<(Self, Vec<String>), RuleError> {
         let alone = PolicySet::from_policies([policy.clone()])
             .map_err(|error| RuleError(vec![error.to_string()]))?;
@@ -102,18 +108,18 @@ impl Rule {
         let warnings = result.validation_warnings().map(ToString::to_string);
         let rule = Self {
             version,
-            org: None,
+            org,
             actions: match policy.action_constraint() {
-                ActionConstraint::Any => None,
-                ActionConstraint::Eq(action) => Some(HashSet::from([action])),
-                ActionConstraint::In(groups) => Some(groups.into_iter().collect()),
+                ActionConstraint::Any => Actions::All,
+                ActionConstraint::Eq(action) => Actions::One(action),
+                ActionConstraint::In(groups) => Actions::In(groups.into_iter().collect()),
             },
             kinds: kinds(types, &policy.resource_constraint()),
             caller: match policy.principal_constraint() {
                 PrincipalConstraint::Eq(caller) => Some(caller),
                 _ => None,
             },
-            short: policy.clone(),
+            short: shortened(types, &policy, org)?,
             policy,
         };
         Ok((rule, warnings.collect()))
@@ -121,10 +127,11 @@ impl Rule {
 
     /// Whether the rule could have a say, going by its head.
     pub(crate) fn concerns(&self, action: &ActionFacts, kind: Kind) -> bool {
-        let by_action = self
-            .actions
-            .as_ref()
-            .is_none_or(|actions| !actions.is_disjoint(&action.groups));
+        let by_action = match &self.actions {
+            Actions::All => true,
+            Actions::One(one) => *one == action.uid,
+            Actions::In(groups) => !groups.is_disjoint(&action.groups),
+        };
         by_action && self.kinds.contains(&kind)
     }
 

@@ -11,8 +11,8 @@ use domain::jwt::{Reject, Rules, TokenType};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use oauth2::basic::{
-    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-    BasicTokenType,
+    BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
+    BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
     AsyncHttpClient, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
@@ -34,6 +34,7 @@ use crate::settings::BrowserClient;
 const CALLBACK: &str = "/auth/callback";
 /// How long what the provider says of itself is believed.
 const DISCOVERY_LIFETIME: Duration = Duration::from_mins(5);
+const FAILURE_LIFETIME: Duration = Duration::from_secs(2);
 
 /// Berth as a client of the provider.
 pub struct Relying {
@@ -42,7 +43,13 @@ pub struct Relying {
     rules: Rules,
     client_secret: SecretString,
     redirect: Url,
-    known: Mutex<Option<(Instant, Arc<Discovery>)>>,
+    known: Mutex<Option<Known>>,
+}
+
+/// What was learnt last, and when; `None`: nothing, it could not be asked.
+struct Known {
+    at: Instant,
+    discovery: Option<Arc<Discovery>>,
 }
 
 /// Why nobody was logged in.
@@ -183,18 +190,30 @@ impl Relying {
         )
     }
 
-    /// One fetch at a time, and one in five minutes.
+    /// One fetch at a time, and one in five minutes; after one that failed, one in two seconds, so
+    /// that nobody waits in a queue for a provider that does not answer.
     async fn discovery(&self) -> Result<Arc<Discovery>, LoginError> {
         let mut known = self.known.lock().await;
-        if let Some((at, discovery)) = &*known
-            && at.elapsed() < DISCOVERY_LIFETIME
-        {
-            return Ok(Arc::clone(discovery));
+        match &*known {
+            Some(Known {
+                at,
+                discovery: Some(discovery),
+            }) if at.elapsed() < DISCOVERY_LIFETIME => return Ok(Arc::clone(discovery)),
+            Some(Known {
+                at,
+                discovery: None,
+            }) if at.elapsed() < FAILURE_LIFETIME => {
+                return Err(unavailable(anyhow::anyhow!("it did not answer just now")));
+            }
+            _ => {}
         }
         let found = fetch::discovery(&self.web, &self.rules.issuer).await;
-        let found = Arc::new(found.map_err(unavailable)?);
-        *known = Some((Instant::now(), Arc::clone(&found)));
-        Ok(found)
+        let found = found.map(Arc::new).map_err(unavailable);
+        *known = Some(Known {
+            at: Instant::now(),
+            discovery: found.as_ref().ok().map(Arc::clone),
+        });
+        found
     }
 }
 
@@ -204,7 +223,16 @@ fn unavailable(error: impl Into<anyhow::Error>) -> LoginError {
 
 fn refusal(error: RequestTokenError<WebError, BasicErrorResponse>) -> LoginError {
     match error {
-        RequestTokenError::ServerResponse(_) => LoginError::Code,
+        RequestTokenError::ServerResponse(answer)
+            if *answer.error() == BasicErrorResponseType::InvalidGrant =>
+        {
+            LoginError::Code
+        }
+        // Such as `invalid_client`: it is us whom it does not take.
+        RequestTokenError::ServerResponse(answer) => unavailable(anyhow::anyhow!(
+            "the token endpoint says {}",
+            answer.error()
+        )),
         RequestTokenError::Request(error) => unavailable(error),
         // The answer itself may hold tokens.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => unavailable(anyhow::anyhow!(

@@ -80,7 +80,7 @@ pub const KNOWN: &[Known] = &[
     plain(
         "BERTH_PUBLIC_URL",
         Optional,
-        "how callers reach the API, http(s)://…; the provider must know <this>/auth/callback",
+        "how callers reach the API, http(s)://…; for browsers to log in, its /auth/callback is registered at the provider",
     ),
     plain(
         "BERTH_TRUSTED_PROXY_CIDRS",

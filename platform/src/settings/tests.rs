@@ -156,7 +156,13 @@ fn browsers_log_in_where_they_keep_a_cookie() {
         assert_eq!(client.public_url.as_str().trim_end_matches('/'), url);
         assert!(!format!("{client:?}").contains("hunter2"));
     }
-    for url in [None, Some("http://berth.example"), Some("http://10.0.0.1")] {
+    for url in [
+        None,
+        Some("http://berth.example"),
+        Some("http://10.0.0.1"),
+        Some("https://berth.example/api"),
+        Some("https://u:p@berth.example"),
+    ] {
         let line = client(url).unwrap_err().to_string();
         assert!(line.contains("BERTH_PUBLIC_URL"), "{url:?}: {line}");
     }

@@ -63,8 +63,8 @@ async fn handler(
     let from = answer.iss.as_deref();
     let signed = relying.redeem(issuer, &login, code, from).await;
     let signed = signed.map_err(refused)?;
-    let (secret, old) = (SessionSecret::new(rand::random()), old_sessions(&headers));
-    open(&call, &login, signed, &secret, old).await?;
+    let secret = SessionSecret::new(rand::random());
+    open(&call, &login, signed, &secret).await?;
     Ok(welcome(&login, &secret))
 }
 
@@ -87,22 +87,12 @@ async fn begun(app: &App, headers: &HeaderMap, answer: &Answer) -> Result<Login,
     }
 }
 
-/// Sessions that this browser shows already: they end with the login, so that nobody logs in into
-/// a session that somebody else knows (WEB-03).
-fn old_sessions(headers: &HeaderMap) -> Vec<[u8; 32]> {
-    cookie::named(headers, cookie::SESSION)
-        .filter_map(SessionSecret::parse)
-        .map(|secret| secret.sha256())
-        .collect()
-}
-
 /// The session and its audit entry.
 async fn open(
     call: &Call,
     login: &Login,
     signed: Signed,
     secret: &SessionSecret,
-    old: Vec<[u8; 32]>,
 ) -> Result<(), Problem> {
     let (_, relying) = provider(&call.app)?;
     let rules = relying.rules();
@@ -129,10 +119,11 @@ async fn open(
     if login.organization.is_some() {
         bearer::choose(&known, login.organization)?;
     }
-    for old in old {
-        if let Some(old) = db::browser_session::authenticate(&mut tx, &old).await? {
-            db::browser_session::end(&mut tx, old.id).await?;
-        }
+    // Nobody logs in into a session that somebody else knows (WEB-03).
+    if let Some(old) = &login.replaces
+        && let Some(old) = db::browser_session::authenticate(&mut tx, &rules.issuer, old).await?
+    {
+        db::browser_session::end(&mut tx, old.id).await?;
     }
     let id: BrowserSessionId = db::id::fresh();
     let (idle, lifetime) = bounds(&mut tx, &known).await?;
@@ -143,6 +134,8 @@ async fn open(
         secret_sha256: secret.sha256(),
         provider_key_id: &claims.key_id,
         provider_session_id: claims.session_id.as_deref(),
+        token_issued_at_seconds: claims.issued_at,
+        for_operator: known.platform_operator,
         idle_seconds: idle,
         lifetime_seconds: lifetime,
     };

@@ -1,8 +1,8 @@
 //! `GET /auth/login`
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::browser_session::{LocalPath, Login};
+use domain::browser_session::{LocalPath, Login, SessionSecret};
 use domain::id::OrgId;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -37,7 +37,18 @@ struct Wish {
 /// Sends the browser to the identity provider, which sends it back to `/auth/callback`.
 #[utoipa::path(get, path = "/auth/login", params(Wish),
     responses((status = 303, description = "To the identity provider")))]
-async fn handler(mut reader: Reader, Query(wish): Query<Wish>) -> Result<Response, Problem> {
+async fn handler(
+    mut reader: Reader,
+    headers: HeaderMap,
+    Query(wish): Query<Wish>,
+) -> Result<Response, Problem> {
+    let from = headers.get("sec-fetch-site");
+    let asked_by_others = from.is_some_and(|site| site != "same-origin" && site != "none");
+    if wish.organization.is_some() && asked_by_others {
+        // Or a link of theirs would have people work in an organization of theirs.
+        let detail = "no other site's page chooses an organization: type the address";
+        return Err(Problem::new(Code::Forbidden).detail(detail));
+    }
     let return_to = wish.return_to.as_deref().unwrap_or(HOME);
     let return_to = LocalPath::parse(return_to).ok_or_else(|| {
         Problem::new(Code::InvalidQuery).detail("return_to is not a path on this server")
@@ -45,7 +56,11 @@ async fn handler(mut reader: Reader, Query(wish): Query<Wish>) -> Result<Respons
     let now = db::clock::now(reader.conn()).await?.unix_timestamp();
     let app = reader.close();
     let (_, relying) = provider(&app)?;
-    let login = Login::new(rand::random(), now, wish.organization, return_to);
+    // Seen here and not when the browser comes back: what the provider sends it to shows no
+    // `SameSite=Strict` cookie.
+    let replaces = cookie::named(&headers, cookie::SESSION).find_map(SessionSecret::parse);
+    let replaces = replaces.map(|session| session.sha256());
+    let login = Login::new(rand::random(), now, wish.organization, replaces, return_to);
     let address = relying.address(&login).await.map_err(refused)?;
     let location = HeaderValue::try_from(address.as_str());
     let location = location.map_err(|_| Problem::new(Code::Internal))?;

@@ -52,6 +52,13 @@ fn browsers(from: &From<'_>) -> Result<Option<BrowserClient>> {
     let client_id = from.required(CLIENT_ID)?.to_owned();
     let public_url = from.required_url(PUBLIC_URL, WEB)?;
     let public_url = Url::parse(&public_url).map_err(|_| bad(PUBLIC_URL, "not a URL"))?;
+    // The provider compares the address that we send it with the one that it knows.
+    if url_is_more_than_an_origin(&public_url) {
+        return Err(bad(
+            PUBLIC_URL,
+            "has more than a host and a port, which browsers cannot log in at",
+        ));
+    }
     // Browsers keep a `__Host-` cookie from nowhere else.
     if !is_private(&public_url) {
         return Err(bad(
@@ -84,6 +91,14 @@ fn issuer(from: &From<'_>) -> Result<String> {
         ));
     }
     Ok(text)
+}
+
+fn url_is_more_than_an_origin(url: &Url) -> bool {
+    url.path() != "/"
+        || url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
 }
 
 /// Nobody on the way can read it: TLS, or this machine.

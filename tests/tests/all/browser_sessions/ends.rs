@@ -16,10 +16,7 @@ async fn web_06_who_logs_out_is_out_everywhere() {
     at(&second, &mut stolen, ME).await.expect(200);
     let answer = house.post(&mut browser, "/auth/logout", "").await;
     answer.expect(204);
-    assert_eq!(
-        answer.header("clear-site-data"),
-        r#""cache", "cookies", "storage""#
-    );
+    assert_eq!(answer.header("clear-site-data"), r#""cache", "storage""#);
     assert!(!browser.cookies.contains_key(SESSION));
     for replica in [&house.replica, &second] {
         let answer = at(replica, &mut stolen, ME).await;
@@ -33,6 +30,78 @@ async fn web_06_who_logs_out_is_out_everywhere() {
     .await
     .expect("the log");
     assert_eq!(ended, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_keeps_a_session_from_being_ended() {
+    let stack = stack().await;
+    let (house, other) = (House::new(stack).await, tests::Tenant::new(stack).await);
+    let mut browser = house.logged_in().await;
+    // His organizations are two now, and he named none.
+    let email = &house.tenant.api.get(ME).await.expect(200)["user"]["email"];
+    let wish = json!({"email": email, "display_name": "Ada", "role": "viewer"});
+    let path = format!("/api/v1/organizations/{}/members", other.org_id);
+    other.api.post(&path, &wish).await.expect(201);
+    house
+        .get(&mut browser, ME)
+        .await
+        .problem(400, "organization_required");
+    let mut stolen = browser.clone();
+    let foreign = browser
+        .request(
+            reqwest::Method::POST,
+            &format!("{}/auth/logout", house.replica.base),
+        )
+        .header("sec-fetch-site", "cross-site");
+    browser.ask(foreign).await.problem(403, "forbidden");
+    house
+        .post(&mut browser, "/auth/logout", "")
+        .await
+        .expect(204);
+    house
+        .get(&mut stolen, ME)
+        .await
+        .problem(401, "credentials_revoked");
+    // One that ended may end again, and one that never was is forgotten.
+    house
+        .post(&mut stolen, "/auth/logout", "")
+        .await
+        .expect(204);
+    stolen.cookies.insert(SESSION.to_owned(), "A".repeat(43));
+    let answer = house.post(&mut stolen, "/auth/logout", "").await;
+    answer.problem(401, "invalid_credentials");
+    assert!(!stolen.cookies.contains_key(SESSION));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_becomes_an_operator_logs_in_again() {
+    let stack = stack().await;
+    let house = House::new(stack).await;
+    let mut browser = house.logged_in().await;
+    let role = async |role: Option<&str>| {
+        sqlx::query("update users set platform_role = $2 where id = $1::uuid")
+            .bind(house.tenant.user_id.rsplit('_').next())
+            .bind(role)
+            .execute(&stack.database().await)
+            .await
+            .expect("a person");
+    };
+    role(Some("operator")).await;
+    house
+        .get(&mut browser, ME)
+        .await
+        .problem(401, "credentials_revoked");
+    let mut browser = house.logged_in().await;
+    house.get(&mut browser, ME).await.expect(200);
+    let idle: i32 = sqlx::query_scalar(
+        "select idle_seconds from browser_sessions where identity_id = $1::uuid order by id desc limit 1",
+    )
+    .bind(house.identity_id.rsplit('_').next())
+    .fetch_one(&stack.database().await)
+    .await
+    .expect("a session");
+    assert_eq!(idle, 900);
+    role(None).await;
 }
 
 /// Moves what the database noted about the newest session of a person.

@@ -106,6 +106,14 @@ async fn web_05_the_provider_is_asked_for_a_code_bound_to_this_browser() {
     }
     let request = browser.request(Method::GET, &format!("{login}?organization=org_1"));
     browser.ask(request).await.problem(400, "invalid_query");
+    // Nobody else's page chooses where somebody works.
+    let chosen = format!("{login}?organization={}", house.tenant.org_id);
+    for (from, status) in [("cross-site", 403), ("same-site", 403), ("none", 303)] {
+        let request = browser
+            .request(Method::GET, &chosen)
+            .header("sec-fetch-site", from);
+        browser.ask(request).await.expect(status);
+    }
     // Where no client is configured, nobody logs in.
     let request = browser.request(
         Method::GET,

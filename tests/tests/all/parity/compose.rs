@@ -21,7 +21,7 @@ const ONLY_IN_COMPOSE: [(&str, &str, &str); 9] = [
     (
         "api",
         "BERTH_INTERNAL_LISTEN",
-        "a published port must not show /metrics; locally nothing is published",
+        "the port that callers reach must not show /metrics; locally nobody else reaches it",
     ),
     ("api", "OIDC_ISSUER_URL", "no provider runs locally"),
     ("api", "OIDC_CLIENT_ID", "no provider runs locally"),

@@ -1,5 +1,6 @@
 //! Secrets of people who log in, and of what they open.
 
+use domain::browser_session::Login;
 use domain::ticket::{Binding, Presented, TicketPurpose};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
@@ -39,15 +40,7 @@ pub(super) async fn through_a_browser(stack: &Stack, tenant: &Tenant, secrets: &
     let mut browser = Browser::new();
     browser.visit(&format!("{}/auth/login", replica.base)).await;
     let login = browser.cookies["__Host-berth_login"].clone();
-    let begun = domain::browser_session::Login::parse(&login).expect("a login");
-    for (name, secret) in [
-        ("a login's cookie", login.clone()),
-        ("a login's verifier", begun.verifier()),
-        ("a login's state", begun.state()),
-        ("a login's nonce", begun.nonce()),
-    ] {
-        secrets.add(name, secret);
-    }
+    let begun = begun_as(&login, "a failed login", secrets);
     let (code, error) = (marker(), marker());
     let callback = format!("{}/auth/callback", replica.base);
     for query in [("code", &code), ("error", &error)] {
@@ -65,12 +58,40 @@ pub(super) async fn through_a_browser(stack: &Stack, tenant: &Tenant, secrets: &
     secrets.add("a provider's error", error);
     let page = browser.log_in(&replica, "", "ada").await;
     page.answer.expect(200);
+    let set = |text: &&String| text.starts_with("__Host-berth_login=") && !text.contains("=;");
+    let login = page.set.iter().find(set).expect("a login");
+    let login = login.split(['=', ';']).nth(1).expect("a value");
+    drop(begun_as(login, "a login", secrets));
     let code = page.url.query_pairs().find(|(name, _)| name == "code");
     secrets.add("a code", code.expect("a code").1.as_bytes());
     let session = &browser.cookies["__Host-berth_session"];
     secrets.add("a session", session);
     let request = browser.request(Method::GET, &format!("{}/api/v1/me", replica.base));
+    let control = format!("scan-{:032x}", rand::random::<u128>());
+    let request = request.header("x-request-id", &control);
     browser.ask(request).await.expect(200);
+    tests::eventually(
+        "the replica's log is where it is scanned",
+        super::LIMIT,
+        || async {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            text.contains(&control).then_some(())
+        },
+    )
+    .await;
+}
+
+fn begun_as(cookie: &str, whose: &str, secrets: &mut Secrets) -> Login {
+    let begun = Login::parse(cookie).expect("a login");
+    for (name, secret) in [
+        ("cookie", cookie.to_owned()),
+        ("verifier", begun.verifier()),
+        ("state", begun.state()),
+        ("nonce", begun.nonce()),
+    ] {
+        secrets.add(&format!("{whose}'s {name}"), secret);
+    }
+    begun
 }
 
 /// A ticket that is taken, and one that waits.

@@ -102,7 +102,7 @@ async fn xc_01_no_secret_is_at_rest() {
     login::tickets(stack, &tenant, &mut secrets).await;
     installation::its_own(stack, &mut secrets);
     let mut found = installation::bad_settings(stack, &mut secrets).await;
-    found.extend(installation::panics(&mut secrets));
+    found.extend(installation::panics());
 
     // One whole life, with something in it that is no secret: it must be found, or the scan is blind.
     let mut body = idle::hasty(stack, &tenant).await;
