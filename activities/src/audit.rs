@@ -32,6 +32,16 @@ pub(crate) async fn node(
     append(conn, by, None, action, ("node", node.to_string()), reason).await
 }
 
+/// A sweep owes a live row a new run of its workflow.
+pub(crate) async fn restarted(
+    conn: &mut PgConnection,
+    workflow: &str,
+    org_id: Option<OrgId>,
+) -> Result<(), Refusal> {
+    let thing = ("workflow", workflow.to_owned());
+    append(conn, "sweep", org_id, "workflow.restart", thing, None).await
+}
+
 async fn append(
     conn: &mut PgConnection,
     workflow: &str,

@@ -12,3 +12,4 @@ mod probe;
 mod receipt;
 pub mod refusal;
 pub mod step;
+pub mod sweep;

@@ -38,8 +38,8 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
             let target = Target {
                 intent,
                 subject: (attribute::ALLOCATION, allocation_id.to_string()),
-                // An allocation lives once.
-                reuse: WorkflowIdReusePolicy::RejectDuplicate,
+                // An allocation lives once; a run that somebody terminated is not its end.
+                reuse: WorkflowIdReusePolicy::AllowDuplicateFailedOnly,
                 workflow: Allocation::run,
                 wake: || Allocation::wake,
                 input: AllocationInput { allocation_id },

@@ -10,4 +10,5 @@ pub mod capacity;
 pub mod failure;
 pub mod node;
 pub mod queue;
+pub mod sweep;
 pub mod workflow_id;

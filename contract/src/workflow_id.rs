@@ -7,6 +7,9 @@ pub const ALLOCATION: &str = "Allocation";
 /// Type of the workflow that takes a node into the fleet or checks it again.
 pub const NODE_ENROLLMENT: &str = "NodeEnrollment";
 
+/// Type of the workflow that restarts lost ones; also the id of its schedule, in lower case.
+pub const SWEEP: &str = "Sweep";
+
 /// `allocation/{alloc_id}`
 pub fn allocation(id: AllocationId) -> String {
     format!("allocation/{id}")

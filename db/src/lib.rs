@@ -32,6 +32,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod intent;
 pub mod jwks_refresh;
+pub mod live;
 pub mod machine;
 pub mod membership;
 pub mod node;

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, RetryOptions};
+use temporalio_client::errors::WorkflowInteractionError;
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, UntypedWorkflow,
+    WorkflowDescribeOptions, WorkflowExecutionStatus,
+};
 use url::Url;
 
 use crate::kms::{Keyring, Kms};
@@ -16,6 +20,29 @@ use crate::settings::Settings;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a call is repeated inside the client; beyond it the caller decides.
 const CALL_RETRY: Duration = Duration::from_secs(2);
+
+/// Tells whether workflows run.
+#[derive(Clone)]
+pub struct Runs(Client);
+
+impl Runs {
+    pub fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// Whether a run with that id is open. An error: Temporal does not say.
+    pub async fn is_running(&self, workflow_id: &str) -> anyhow::Result<bool> {
+        let handle = self.0.get_workflow_handle::<UntypedWorkflow>(workflow_id);
+        match handle.describe(WorkflowDescribeOptions::default()).await {
+            Ok(found) => Ok(matches!(
+                found.status(),
+                WorkflowExecutionStatus::Running | WorkflowExecutionStatus::Paused
+            )),
+            Err(WorkflowInteractionError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
 
 /// Connects once; repeating it is the caller's business. `role` names this process in the
 /// server's task lists. Without keys for payloads there is no connection.

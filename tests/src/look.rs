@@ -197,6 +197,27 @@ impl Stack {
             .expect("it was running");
     }
 
+    /// `/metrics` of the stack's worker.
+    pub async fn worker_metrics(&self) -> String {
+        let pid = self.pid("worker").expect("the stack runs one");
+        let text = std::fs::read_to_string(format!("/proc/{pid}/environ")).expect("our own child");
+        let mut lines = text.split('\0').filter_map(|line| line.split_once('='));
+        let address = lines.find(|(name, _)| *name == "BERTH_WORKER_METRICS_LISTEN");
+        let address = address.expect("it serves its metrics").1;
+        let api = crate::Api::new(&format!("http://{address}"), None);
+        api.get("/metrics").await.text
+    }
+
+    /// Ends a workflow at once, as an operator does by mistake: none of its code runs.
+    pub async fn terminate_workflow(&self, workflow_id: &str) {
+        let client = self.temporal().await;
+        client
+            .get_workflow_handle::<temporalio_client::UntypedWorkflow>(workflow_id)
+            .terminate(temporalio_client::WorkflowTerminateOptions::default())
+            .await
+            .expect("the workflow runs");
+    }
+
     /// The codec of this stack's payloads: its keyring is beside it.
     pub async fn codec(&self) -> Codec {
         let keyring = Keyring::open_or_create(&self.dir().join("data/keyring"));

@@ -7,6 +7,7 @@ mod postgres;
 mod registry;
 pub mod relay;
 mod run;
+mod schedules;
 
 pub use history::replayer;
 pub use registry::QUEUES;

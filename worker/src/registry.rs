@@ -9,15 +9,18 @@ use activities::capacity::Capacity;
 use activities::enrollment::Enrollment;
 use activities::machine::Machines;
 use activities::node::Verification;
+use activities::sweep::Sweeps;
 use contract::queue;
 use db::PgPool;
+use platform::temporal::Runs;
+use temporalio_client::Client;
 use temporalio_sdk::runtime::PollerBehavior;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{WorkerOptions, WorkflowRegistrationError};
-use workflows::{Allocation, NodeEnrollment};
+use workflows::{Allocation, NodeEnrollment, Sweep};
 
 /// Queues that there is work for so far.
-pub const QUEUES: &[&str] = &[queue::PROVISIONING, queue::NODE_IO];
+pub const QUEUES: &[&str] = &[queue::PROVISIONING, queue::NODE_IO, queue::MAINTENANCE];
 
 /// Steps of one kind at once in one process.
 const SLOTS: usize = 100;
@@ -36,6 +39,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct World {
     pub(crate) pool: PgPool,
     pub(crate) machines: Arc<Machines>,
+    pub(crate) client: Client,
 }
 
 /// A worker of one queue. `None`: there is no such queue, or no work for it yet.
@@ -71,6 +75,14 @@ pub(crate) fn options(
                 })
                 .register_activities(Verification {
                     machines: machines(),
+                });
+        }
+        queue::MAINTENANCE => {
+            options
+                .register_workflow::<Sweep>()?
+                .register_activities(Sweeps {
+                    pool: pool(),
+                    runs: Runs::new(world.client.clone()),
                 });
         }
         _ => return Ok(None),

@@ -20,7 +20,7 @@ use temporalio_sdk::{Runtime, Worker};
 use tokio_util::sync::CancellationToken;
 
 use crate::registry::{self, GRACE, QUEUES, World};
-use crate::{metrics, postgres};
+use crate::{metrics, postgres, schedules};
 
 /// On top of the grace: a poll that hangs must not keep a stopped process alive.
 const HARD_STOP: Duration = Duration::from_secs(10);
@@ -34,28 +34,36 @@ pub async fn run(
     telemetry: Telemetry,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let world = world(&settings)?;
-    let mut options = Vec::new();
     for name in &queues {
         anyhow::ensure!(
             queue::ALL.contains(&name.as_str()),
             "there is no queue {name}; there are {}",
             queue::ALL.join(", ")
         );
+    }
+    let has_work = |name: &String| QUEUES.contains(&name.as_str());
+    anyhow::ensure!(
+        queues.iter().any(has_work),
+        "none of these queues has work; those that have are {}",
+        QUEUES.join(", ")
+    );
+    let machines = machines(&settings)?;
+    let Some(client) = connect(&settings, "worker", &shutdown).await else {
+        return Ok(());
+    };
+    let world = World {
+        pool: machines.pool.clone(),
+        machines: Arc::new(machines),
+        client: client.clone(),
+    };
+    let mut options = Vec::new();
+    for name in &queues {
         if let Some(served) = registry::options(name, &world)? {
             options.push(served);
         } else {
             tracing::warn!(queue = name, "there is no work for this queue yet");
         }
     }
-    anyhow::ensure!(
-        !options.is_empty(),
-        "none of these queues has work; those that have are {}",
-        QUEUES.join(", ")
-    );
-    let Some(client) = connect(&settings, "worker", &shutdown).await else {
-        return Ok(());
-    };
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default())?;
     let mut workers = options
         .into_iter()
@@ -84,31 +92,34 @@ pub async fn run(
             }
         }
     };
+    let schedules = async {
+        if queues.iter().any(|name| name == queue::MAINTENANCE) {
+            schedules::keep(&client, &shutdown).await;
+        }
+        std::future::pending::<()>().await;
+    };
     let metrics = metrics::serve(&settings, telemetry, shutdown.clone());
     tokio::select! {
         done = work => { done.context("a Temporal worker ended")?; }
         () = stop => {}
+        () = schedules => {}
         Err(error) = metrics => return Err(error.context("BERTH_WORKER_METRICS_LISTEN")),
     }
     world.pool.close().await;
     Ok(())
 }
 
-fn world(settings: &Settings) -> anyhow::Result<World> {
+fn machines(settings: &Settings) -> anyhow::Result<Machines> {
     let pool = postgres::pool(settings, "worker")?;
     let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
     let authority = Authority::open(&keyring)?;
     let sealer = Sealer::new(Arc::new(Kms::open(settings, keyring)?));
-    let machines = Machines {
-        pool: pool.clone(),
+    Ok(Machines {
         dialer: Dialer::new(settings.node_probe_allowed_cidrs.clone())?,
         authority,
         weak_keys: platform::weak_keys::load(settings)?,
         signer: api::signing_keys::signer(&pool, &sealer),
-    };
-    Ok(World {
         pool,
-        machines: Arc::new(machines),
     })
 }
 

@@ -6,6 +6,8 @@ mod limits;
 mod node_enrollment;
 mod saga;
 mod step;
+mod sweep;
 
 pub use allocation::Allocation;
 pub use node_enrollment::NodeEnrollment;
+pub use sweep::Sweep;

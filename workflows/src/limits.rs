@@ -26,6 +26,10 @@ const NODE_MARGIN: Duration = Duration::from_secs(15);
 const NODE_PAUSE: Duration = Duration::from_millis(500);
 const NODE_PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// A sweep over every live row.
+const SWEEP: Duration = Duration::from_mins(10);
+const SWEEP_ATTEMPTS: u32 = 3;
+
 /// The history's length at which a run continues as a new one.
 pub(crate) const HISTORY_EVENTS: u32 = 2_000;
 /// The age at which it does.
@@ -93,6 +97,20 @@ pub(crate) fn undo_on_node(
             patience_seconds,
             &[failure::TARGET_DENIED, failure::STATE_CONFLICT],
         ))
+        .build()
+}
+
+/// One look at everything. What it did not come to, the next one on the schedule does.
+pub(crate) fn sweep(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(SWEEP)
+        .task_queue(queue::MAINTENANCE)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .retry_policy(
+            RetryPolicy::builder()
+                .maximum_attempts(SWEEP_ATTEMPTS)
+                .build(),
+        )
         .build()
 }
 

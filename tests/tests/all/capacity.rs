@@ -76,16 +76,17 @@ impl Fleet {
         }
     }
 
-    /// Puts allocations of these sizes into the queue, in this order.
+    /// Puts allocations of these sizes into the queue, in this order. They moved just now, for a
+    /// while: a sweep finds no workflow of theirs to start.
     async fn queue(&self, sizes: &[i32]) -> Vec<AllocationId> {
         let ids: Vec<AllocationId> = sizes.iter().map(|_| db::id::fresh()).collect();
         let uuids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let project: domain::id::ProjectId = self.project.parse().expect("a project id");
         let done = sqlx::query(
             "insert into allocations (id, org_id, project_id, created_by, name, sku, gpu_count,
-                                      queue_timeout_seconds, lease_seconds, state, queued_at)
+                                      queue_timeout_seconds, lease_seconds, state, queued_at, updated_at)
              select want.id, p.org_id, p.id, m.user_id, 'crowd', $2, want.size, 3600, 3600, 'queued',
-                    clock_timestamp()
+                    clock_timestamp(), clock_timestamp() + interval '1 hour'
              from unnest($3::uuid[], $4::int[]) as want (id, size),
                   projects p, lateral (select user_id from memberships where org_id = p.org_id limit 1) m
              where p.id = $1",

@@ -33,6 +33,7 @@ mod secret_scan;
 mod signing;
 mod ssh_certificates;
 mod story;
+mod sweep;
 mod tenancy;
 mod tidy;
 mod transit;

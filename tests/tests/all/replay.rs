@@ -26,6 +26,7 @@ const BRANCHES: &[&str] = &[
     "allocation_waited",
     "node_available",
     "node_quarantined",
+    "sweep",
 ];
 
 /// Histories are kept as Temporal keeps them: sealed, here under a key that everybody knows. One

@@ -1,0 +1,145 @@
+//! Rows whose workflow is gone.
+
+use std::sync::Arc;
+
+use contract::sweep::{Restart, Swept};
+use contract::workflow_id;
+use db::intent::{IntentKind, NewIntent};
+use db::live::Live;
+use db::{PgConnection, PgPool};
+use futures::StreamExt as _;
+use platform::temporal::Runs;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use uuid::Uuid;
+
+use crate::allocation::count;
+use crate::audit;
+use crate::refusal::Refusal;
+
+/// What moved within this time has a workflow at work, or one that is about to look.
+const QUIET_SECONDS: i32 = 10;
+const PAGE: i64 = 500;
+/// Questions to Temporal at once.
+const CONCURRENCY: usize = 16;
+
+/// The step, on a pool of the role `berth_worker`, with Temporal to ask.
+pub struct Sweeps {
+    pub pool: PgPool,
+    pub runs: Runs,
+}
+
+/// A kind of row that needs a workflow.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Allocation,
+    Node,
+}
+
+impl Kind {
+    fn workflow_type(self) -> &'static str {
+        match self {
+            Self::Allocation => workflow_id::ALLOCATION,
+            Self::Node => workflow_id::NODE_ENROLLMENT,
+        }
+    }
+
+    fn workflow_id(self, id: Uuid) -> String {
+        match self {
+            Self::Allocation => workflow_id::allocation(id.into()),
+            Self::Node => workflow_id::node(id.into()),
+        }
+    }
+
+    async fn page(self, conn: &mut PgConnection, after: Uuid) -> db::Result<Vec<Live>> {
+        match self {
+            Self::Allocation => db::live::allocations(conn, QUIET_SECONDS, after, PAGE).await,
+            Self::Node => db::live::nodes(conn, QUIET_SECONDS, after, PAGE).await,
+        }
+    }
+}
+
+#[activities]
+impl Sweeps {
+    #[activity(definition = Restart)]
+    pub async fn restart(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        (): (),
+    ) -> Result<Swept, ActivityError> {
+        let mut swept = Swept {
+            live: 0,
+            restarted: 0,
+        };
+        for kind in [Kind::Allocation, Kind::Node] {
+            let mut after = Uuid::nil();
+            loop {
+                ctx.record_heartbeat(swept).await?;
+                let page = self.page(kind, after).await?;
+                let Some(last) = page.last() else { break };
+                after = last.id;
+                swept.live += count(page.len().try_into().unwrap_or(i64::MAX));
+                swept.restarted += self.restart_lost(kind, page).await?;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+impl Sweeps {
+    async fn page(&self, kind: Kind, after: Uuid) -> Result<Vec<Live>, Refusal> {
+        let mut conn = self.pool.acquire().await?;
+        Ok(kind.page(&mut conn, after).await?)
+    }
+
+    /// Whatever Temporal does not answer about is left for the next sweep.
+    async fn restart_lost(&self, kind: Kind, page: Vec<Live>) -> Result<u32, Refusal> {
+        let mut asked = futures::stream::iter(page)
+            .map(|live| async move { (live, self.is_lost(kind, live.id).await) })
+            .buffer_unordered(CONCURRENCY);
+        let mut restarted = 0;
+        while let Some((live, lost)) = asked.next().await {
+            if lost && self.owe(kind, live).await? {
+                restarted += 1;
+            }
+        }
+        Ok(restarted)
+    }
+
+    async fn is_lost(&self, kind: Kind, id: Uuid) -> bool {
+        match self.runs.is_running(&kind.workflow_id(id)).await {
+            Ok(runs) => !runs,
+            Err(error) => {
+                tracing::warn!(%error, "Temporal does not say whether a workflow runs");
+                false
+            }
+        }
+    }
+
+    /// Writes the wake that starts it. `false`: somebody was faster.
+    async fn owe(&self, kind: Kind, live: Live) -> Result<bool, Refusal> {
+        let mut tx = self.pool.begin().await?;
+        if db::live::is_owed(&mut tx, live.id).await? {
+            return Ok(false);
+        }
+        let workflow_id = kind.workflow_id(live.id);
+        let intent = NewIntent {
+            kind: IntentKind::Wake,
+            org_id: live.org_id,
+            workflow_type: kind.workflow_type(),
+            workflow_id: &workflow_id,
+            resource_id: live.id,
+            operation_id: None,
+        };
+        db::intent::append(&mut tx, &intent).await?;
+        audit::restarted(&mut tx, &workflow_id, live.org_id).await?;
+        tx.commit().await?;
+        let kind = kind.workflow_type();
+        metrics::counter!("workflows_restarted_total", "workflow_type" => kind).increment(1);
+        tracing::error!(
+            workflow_id,
+            "a live row had no workflow: it is started anew"
+        );
+        Ok(true)
+    }
+}

@@ -1,0 +1,151 @@
+//! Invariant 13: what lost its workflow gets it back, from its row.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use temporalio_client::schedules::{ScheduleOverlapPolicy, TriggerScheduleOptions};
+use temporalio_client::{
+    UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions,
+};
+use tests::{Stack, Tenant, eventually, stack};
+
+use crate::idle;
+
+const LIMIT: Duration = Duration::from_mins(3);
+
+/// The run of a workflow, if one runs.
+async fn run_of(stack: &Stack, workflow_id: &str) -> Option<String> {
+    let client = stack.temporal().await;
+    let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
+    let found = handle
+        .describe(WorkflowDescribeOptions::default())
+        .await
+        .ok()?;
+    (found.status() == WorkflowExecutionStatus::Running).then(|| found.run_id().to_owned())
+}
+
+async fn running(stack: &Stack, workflow_id: &str) -> String {
+    eventually("the workflow runs", LIMIT, || run_of(stack, workflow_id)).await
+}
+
+/// Runs a sweep now, unless one is at work.
+async fn sweep(stack: &Stack) {
+    let client = stack.temporal().await;
+    let schedule = client.get_schedule_handle("sweep");
+    let policy = ScheduleOverlapPolicy::Skip;
+    drop(
+        schedule
+            .trigger(policy, TriggerScheduleOptions::default())
+            .await,
+    );
+}
+
+async fn restarts(stack: &Stack, workflow_id: &str) -> i64 {
+    sqlx::query_scalar(
+        "select count(*) from audit_logs
+         where action = 'workflow.restart' and actor_id = 'sweep' and resource_id = $1",
+    )
+    .bind(workflow_id)
+    .fetch_one(&stack.database().await)
+    .await
+    .expect("the log")
+}
+
+/// An allocation that waits for GPUs which do not exist; its id, and its workflow's.
+async fn waiting(stack: &Stack, tenant: &Tenant) -> (String, String) {
+    let body = idle::waiting(stack, tenant).await;
+    let made = tenant
+        .api
+        .post("/api/v1/allocations", &body)
+        .await
+        .expect(202);
+    let id = made["resource"]["id"].as_str().expect("an id").to_owned();
+    tenant.api.allocation_in(&id, &["queued"], LIMIT).await;
+    let workflow_id = format!("allocation/{id}");
+    (id, workflow_id)
+}
+
+async fn released(tenant: &Tenant, id: &str) -> Value {
+    let path = format!("/api/v1/allocations/{id}");
+    tenant.api.delete(&path).await.expect(202);
+    tenant
+        .api
+        .allocation_in(id, &["released", "failed"], LIMIT)
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminated_workflow_is_started_anew_from_its_row() {
+    let stack = stack().await;
+    let tenant = Tenant::new(stack).await;
+    let (id, workflow_id) = waiting(stack, &tenant).await;
+    let (healthy_id, healthy) = waiting(stack, &tenant).await;
+    let before = running(stack, &workflow_id).await;
+    let undisturbed = running(stack, &healthy).await;
+    stack.terminate_workflow(&workflow_id).await;
+    let after = eventually("another run", LIMIT, || async {
+        sweep(stack).await;
+        run_of(stack, &workflow_id).await
+    })
+    .await;
+    assert_ne!(before, after);
+    assert_eq!(restarts(stack, &workflow_id).await, 1);
+    assert_eq!(run_of(stack, &healthy).await, Some(undisturbed));
+    assert_eq!(restarts(stack, &healthy).await, 0);
+    let metrics = stack.worker_metrics().await;
+    let counted = "workflows_restarted_total{workflow_type=\"Allocation\"}";
+    assert!(metrics.contains(counted), "{metrics}");
+    for id in [id, healthy_id] {
+        released(&tenant, &id).await;
+    }
+    // Each sweep leaves a history that replays.
+    let swept = eventually("a sweep ended", LIMIT, || async {
+        let client = stack.temporal().await;
+        let mut all = client.list_workflows(
+            "WorkflowType = 'Sweep' and ExecutionStatus = 'Completed'",
+            WorkflowListOptions::default(),
+        );
+        futures::StreamExt::next(&mut all).await?.ok()
+    })
+    .await;
+    stack.record("sweep", swept.id()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_deletes_a_terminated_allocation_need_not_wait_for_a_sweep() {
+    let stack = stack().await;
+    let tenant = Tenant::new(stack).await;
+    let (id, workflow_id) = waiting(stack, &tenant).await;
+    running(stack, &workflow_id).await;
+    stack.terminate_workflow(&workflow_id).await;
+    let ended = released(&tenant, &id).await;
+    assert!(
+        ended["ended_at"].is_string() || ended["state"] == "released",
+        "{ended}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_temporal_database_loses_no_allocation() {
+    let stack = Stack::own(1).await;
+    let tenant = Tenant::new(&stack).await;
+    let made = tenant.create_allocation(&stack, 1).await.expect(202);
+    let done = tenant.api.finished(&made, LIMIT).await;
+    assert_eq!(done["state"], "succeeded", "{done}");
+    let active = made["resource"]["id"].as_str().expect("an id").to_owned();
+    let (queued, _) = waiting(&stack, &tenant).await;
+    stack.control("stop", "temporal").await;
+    for entry in std::fs::read_dir(stack.dir().join("data/temporal")).expect("its data") {
+        std::fs::remove_file(entry.expect("a file").path()).expect("it is ours");
+    }
+    stack.control("start", "temporal").await;
+    for id in [&active, &queued] {
+        running(&stack, &format!("allocation/{id}")).await;
+    }
+    let allocation = tenant.allocation(&active).await;
+    assert_eq!(allocation["state"], "active", "{allocation}");
+    for id in [&active, &queued] {
+        released(&tenant, id).await;
+        stack.assert_clean(id).await;
+    }
+}
