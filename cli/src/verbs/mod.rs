@@ -11,6 +11,7 @@ mod exit;
 mod group;
 mod id;
 mod identity;
+mod input;
 mod list;
 mod node;
 mod op;

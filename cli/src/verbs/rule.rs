@@ -1,19 +1,18 @@
 //! `berth rule`: authorization policies that operators add to the built-in ones.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::exit::{Failure, Result};
+use super::exit::Result;
 use super::group::Run;
 use super::list::{Page, PageArgs, Row};
 use super::session::Session;
 use super::table::{Cell, Show, Table};
 use super::wait::KeyArgs;
-use super::{body, id};
+use super::{body, id, input};
 use crate::client::Call;
 
 /// More than the server takes.
@@ -142,7 +141,7 @@ impl Run for Verb {
             } => {
                 let body = body([
                     ("name", Some(json!(name))),
-                    ("policy", Some(json!(read(&file)?))),
+                    ("policy", Some(json!(input::text(&file, POLICY_BYTES_MAX)?))),
                     ("organization_id", organization.map(Value::from)),
                 ]);
                 let call = Call::post(PATH, key.key()).with_body(body);
@@ -160,22 +159,4 @@ impl Run for Verb {
             }
         }
     }
-}
-
-fn read(file: &Path) -> Result<String> {
-    let refuse = |why: String| Failure::Usage(format!("{}: {why}", file.display()));
-    let source: Box<dyn std::io::Read> = if file == Path::new("-") {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(std::fs::File::open(file).map_err(|error| refuse(error.to_string()))?)
-    };
-    let mut text = String::new();
-    source
-        .take(POLICY_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| refuse(error.to_string()))?;
-    if text.len() as u64 > POLICY_BYTES_MAX {
-        return Err(refuse("too large for a policy".to_owned()));
-    }
-    Ok(text.trim().to_owned())
 }

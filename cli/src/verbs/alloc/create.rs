@@ -1,14 +1,16 @@
 //! `berth alloc create`
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Map, Value, json};
 
 use super::view::Allocation;
 use crate::client::Call;
-use crate::verbs::exit::Result;
+use crate::verbs::exit::{Failure, Result};
 use crate::verbs::group::Setting;
 use crate::verbs::session::Session;
 use crate::verbs::wait::{KeyArgs, WaitArgs, conclude};
-use crate::verbs::{body, id};
+use crate::verbs::{body, id, input};
 
 const PROJECT: Setting = Setting {
     name: "BERTH_PROJECT_ID",
@@ -20,6 +22,9 @@ const SKU: Setting = Setting {
     flag: "--sku",
     secret: false,
 };
+
+/// What the API takes.
+const SCHEDULER_REQUEST_BYTES_MAX: u64 = 64 << 10;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -51,6 +56,9 @@ pub(crate) struct Args {
     /// Mark of your own; repeat for several
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
+    /// File with a JSON object for the scheduler, kept sealed; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    scheduler_request: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgs,
     #[command(flatten)]
@@ -72,6 +80,7 @@ pub(super) async fn run(args: Args, session: &mut Session<'_>) -> Result {
         .into_iter()
         .map(|(name, value)| (name, value.into()))
         .collect();
+    let scheduler_request = args.scheduler_request.as_deref().map(object).transpose()?;
     let body = body([
         ("project_id", Some(json!(project))),
         ("sku", Some(json!(sku))),
@@ -87,8 +96,21 @@ pub(super) async fn run(args: Args, session: &mut Session<'_>) -> Result {
             "labels",
             (!labels.is_empty()).then_some(Value::Object(labels)),
         ),
+        ("scheduler_request", scheduler_request),
     ]);
     let call = Call::post("allocations", args.key.key()).with_body(body);
     let accepted = session.send(&call).await?;
     conclude::<Allocation>(session, &accepted, &args.wait).await
+}
+
+/// A file's JSON object.
+fn object(file: &Path) -> Result<Value> {
+    let text = input::text(file, SCHEDULER_REQUEST_BYTES_MAX)?;
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(members)) => Ok(Value::Object(members)),
+        _ => Err(Failure::Usage(format!(
+            "{}: no JSON object",
+            file.display()
+        ))),
+    }
 }
