@@ -121,6 +121,9 @@ codes! {
     removal_unproved "later" "access could not be taken away, or not be shown to be gone";
     allocation_ended "never" "the allocation ended before the order was carried out";
     nothing_to_retry "never" "the allocation is in no state in which this order makes sense";
+    cordoned "later" "an operator took the node out of service for a while";
+    quarantined_by_operator "later" "an operator found the node bad";
+    retired_by_operator "never" "an operator took the node out of service for good";
     workflow_closed "never" "the workflow that should carry the order out has ended";
     lease_too_long "never" "the lease would be longer than policy allows";
     cancelled "never" "somebody called it off";

@@ -35,6 +35,21 @@ pub(crate) enum Verb {
         #[command(flatten)]
         wait: WaitArgs,
     },
+    /// Give a machine no new allocations; those that it has go on
+    Cordon(OutArgs),
+    /// Take a cordoned machine back into service, once a probe finds it as it should be
+    Uncordon {
+        #[arg(value_name = "NODE", value_parser = id::node)]
+        id: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Declare a machine bad: as cordon, until a probe finds it good
+    Quarantine(OutArgs),
+    /// Take a machine out of service for good; nobody may have GPUs of it
+    Retire(OutArgs),
     /// Show what probes of a machine found, newest first
     Reports {
         #[arg(value_name = "NODE", value_parser = id::node)]
@@ -42,6 +57,17 @@ pub(crate) enum Verb {
         #[command(flatten)]
         page: PageArgs,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct OutArgs {
+    #[arg(value_name = "NODE", value_parser = id::node)]
+    id: String,
+    /// Why, for the audit log; one line
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -162,13 +188,34 @@ impl Run for Verb {
                     .await
             }
             Self::Reports { id, page } => reports::run(&id, page, session).await,
-            Self::Probe { id, key, wait } => {
-                let call = Call::post(&format!("admin/nodes/{id}:probe"), key.key());
-                let accepted = session.send(&call).await?;
-                conclude::<Node>(session, &accepted, &wait).await
-            }
+            Self::Probe { id, key, wait } => look("probe", &id, key, &wait, session).await,
+            Self::Uncordon { id, key, wait } => look("uncordon", &id, key, &wait, session).await,
+            Self::Cordon(args) => leave("cordon", args, session).await,
+            Self::Quarantine(args) => leave("quarantine", args, session).await,
+            Self::Retire(args) => leave("retire", args, session).await,
         }
     }
+}
+
+/// A verb that has the machine dialled.
+async fn look(
+    verb: &str,
+    id: &str,
+    key: KeyArgs,
+    wait: &WaitArgs,
+    session: &mut Session<'_>,
+) -> Result {
+    let call = Call::post(&format!("admin/nodes/{id}:{verb}"), key.key());
+    let accepted = session.send(&call).await?;
+    conclude::<Node>(session, &accepted, wait).await
+}
+
+/// A verb that takes it out of service.
+async fn leave(verb: &str, args: OutArgs, session: &mut Session<'_>) -> Result {
+    let OutArgs { id, reason, key } = args;
+    let call = Call::post(&format!("admin/nodes/{id}:{verb}"), key.key());
+    let call = call.with_body(json!({ "reason": reason }));
+    session.call::<Node>(&call).await
 }
 
 async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result {

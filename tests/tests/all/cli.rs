@@ -44,6 +44,8 @@ async fn an_allocation_from_create_to_release_by_the_command_line() {
     let stack = stack().await;
     let tenant = Tenant::new(stack).await;
     let key = tenant.ssh_key_id.as_str();
+    let wish = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(wish.path(), r#"{"partition": "a"}"#).expect("a text");
     let create = [
         "alloc",
         "create",
@@ -55,6 +57,8 @@ async fn an_allocation_from_create_to_release_by_the_command_line() {
         key,
         "--label",
         "team=vision",
+        "--scheduler-request",
+        wish.path().to_str().expect("a name"),
         "--wait",
         "-o",
         "json",
@@ -63,6 +67,7 @@ async fn an_allocation_from_create_to_release_by_the_command_line() {
     let allocation = json(&created);
     assert_eq!(allocation["state"], "active");
     assert_eq!(allocation["labels"]["team"], "vision");
+    assert_eq!(allocation["scheduler_request"]["partition"], "a");
     let id = allocation["id"].as_str().expect("an id");
     // In a pipe each step is a plain line.
     let said = talk(&created);
@@ -212,6 +217,14 @@ async fn operators_see_machines_and_what_was_found_on_them() {
     let node = nodes["items"][0]["id"].as_str().expect("a node");
     let probed = berth(stack, &tenant, &["node", "probe", node, "--wait"]).await;
     assert!(data(&probed).contains("available"), "{probed:?}");
+    // Out of service only with a reason, and back only from there.
+    for (args, code) in [
+        (["node", "retire", node].as_slice(), 2),
+        (&["node", "uncordon", node], 1),
+    ] {
+        let output = berth(stack, &tenant, args).await;
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+    }
     let reports = data(&berth(stack, &tenant, &["node", "reports", node]).await);
     assert!(
         reports.contains("enrollment") && reports.contains("yes"),

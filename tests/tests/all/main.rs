@@ -20,6 +20,7 @@ mod identity;
 mod idle;
 mod long_life;
 mod node_login;
+mod node_service;
 mod openid;
 mod organization_members;
 mod parity;

@@ -1,5 +1,6 @@
 //! `POST /admin/nodes/{id}:probe`
 
+use db::node::Node;
 use db::operation::{Operation, Viewer};
 use domain::id::NodeId;
 use domain::operation::OperationKind;
@@ -7,25 +8,27 @@ use domain::state::NodeState;
 use utoipa_axum::routes;
 
 use super::{AdminNodeView, order, target};
-use crate::authorization::{On, action};
+use crate::authorization::{Action, On, action};
 use crate::delivery;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
-use crate::mutation::{Committed, Mutation};
+use crate::mutation::{Committed, Mutation, Permitted};
 use crate::problem::{Code, Problem};
 use crate::query::Path;
 use crate::resource::Resource;
 use crate::routes::operations::OperationView;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(
-        routes!(handler),
-        Guard {
-            authentication: Authentication::PlatformOperator,
-            rate: RateClass::Probe,
-            idempotency: Idempotency::of::<OperationView>(),
-            action: Some(&action::NODE_PROBE),
-        },
-    )
+    Endpoint::new(routes!(handler), guard(&action::NODE_PROBE))
+}
+
+/// Of whatever has a node dialled.
+pub(super) fn guard(action: &'static Action) -> Guard {
+    Guard {
+        authentication: Authentication::PlatformOperator,
+        rate: RateClass::Probe,
+        idempotency: Idempotency::of::<OperationView>(),
+        action: Some(action),
+    }
 }
 
 /// Have a node looked at again
@@ -39,10 +42,17 @@ async fn handler(
     Path(id): Path<NodeId>,
 ) -> Result<Committed<OperationView>, Problem> {
     let mut permitted = mutation.authorize(On::Organization)?;
-    let by = permitted.principal()?.user_id;
-    let app = permitted.app();
     let node = db::node::lock(permitted.conn(), id).await?;
     let node = node.ok_or_else(|| Problem::not_found(AdminNodeView::KIND))?;
+    look(permitted, node).await
+}
+
+/// Has a node looked at whose row is locked.
+pub(super) async fn look(
+    mut permitted: Permitted,
+    node: Node,
+) -> Result<Committed<OperationView>, Problem> {
+    let (id, by, app) = (node.id, permitted.principal()?.user_id, permitted.app());
     if node.state == NodeState::Retired {
         return Err(Problem::new(Code::Conflict).detail("the node is retired"));
     }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::resource::Resource;
+use crate::app::App;
+use crate::resource::{Recall, Resource};
 
 /// A machine with GPUs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,6 +54,16 @@ impl Resource for AdminNodeView {
 
     fn url(&self) -> String {
         format!("/api/v1/admin/nodes/{}", self.id)
+    }
+}
+
+impl Recall for AdminNodeView {
+    async fn recall(_: &App, conn: &mut db::PgConnection, id: &str) -> db::Result<Option<Self>> {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        match db::node::get(conn, id).await? {
+            Some(row) => Self::load(conn, row).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -1,0 +1,39 @@
+//! `POST /admin/nodes/{id}:cordon`
+
+use domain::id::NodeId;
+use domain::reason::Code;
+use domain::state::NodeState;
+use utoipa_axum::routes;
+
+use super::AdminNodeView;
+use super::service::{Why, guard, leave};
+use crate::authorization::action;
+use crate::body::Body;
+use crate::endpoint::Endpoint;
+use crate::mutation::{Committed, Mutation};
+use crate::problem::Problem;
+use crate::query::Path;
+
+pub(super) fn endpoint() -> Endpoint {
+    Endpoint::new(routes!(handler), guard(&action::NODE_CORDON))
+}
+
+/// Take a node out of service
+///
+/// It gets no new allocation; those that it has go on. `:uncordon` ends it.
+#[utoipa::path(post, path = "/api/v1/admin/nodes/{id}:cordon", params(("id" = String, Path)),
+    request_body = Why, responses((status = 200, description = "The machine", body = AdminNodeView)))]
+async fn handler(
+    mutation: Mutation,
+    Path(id): Path<NodeId>,
+    Body(why): Body<Why>,
+) -> Result<Committed<AdminNodeView>, Problem> {
+    leave(
+        mutation,
+        id,
+        NodeState::Maintenance,
+        &Code::cordoned(),
+        &why,
+    )
+    .await
+}

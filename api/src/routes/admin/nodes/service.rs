@@ -1,0 +1,86 @@
+//! Taking a machine out of service: what the verbs for it have in common.
+
+use domain::event::NodeQuarantined;
+use domain::id::NodeId;
+use domain::name::Name;
+use domain::reason::Code;
+use domain::state::{GpuState, NodeState, StateMachine};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::AdminNodeView;
+use crate::authorization::{Action, On};
+use crate::endpoint::{Authentication, Guard, Idempotency, RateClass};
+use crate::mutation::{Committed, Mutation};
+use crate::problem::{Code as ProblemCode, Problem};
+use crate::resource::Resource;
+
+/// Why, for whoever reads the audit log.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    /// One line.
+    #[schema(value_type = String, min_length = 1, max_length = 128)]
+    pub(super) reason: Name,
+}
+
+pub(super) fn guard(action: &'static Action) -> Guard {
+    Guard {
+        authentication: Authentication::PlatformOperator,
+        rate: RateClass::Admin,
+        idempotency: Idempotency::of::<AdminNodeView>(),
+        action: Some(action),
+    }
+}
+
+/// Moves a machine there, unless it is there already; the answer is the machine. What runs on it
+/// is not touched.
+pub(super) async fn leave(
+    mutation: Mutation,
+    id: NodeId,
+    to: NodeState,
+    code: &Code,
+    why: &Why,
+) -> Result<Committed<AdminNodeView>, Problem> {
+    let mut permitted = mutation.authorize(On::Organization)?;
+    permitted.note(json!({ "reason": why.reason.as_str() }));
+    let conn = permitted.conn();
+    let absent = || Problem::not_found(AdminNodeView::KIND);
+    let node = db::node::lock(conn, id).await?.ok_or_else(absent)?;
+    if node.state != to {
+        if !node.state.may_become(to) {
+            let (from, to) = (node.state.as_str(), to.as_str());
+            let detail = format!("a node that is {from} does not become {to}");
+            return Err(Problem::new(ProblemCode::Conflict).detail(detail));
+        }
+        if to == NodeState::Retired {
+            is_empty(conn, id).await?;
+        }
+        db::node::set_state(conn, id, node.state, to, Some(code.as_str())).await?;
+        if to == NodeState::Quarantined {
+            let event = NodeQuarantined {
+                node_id: id,
+                code: code.clone(),
+            };
+            db::outbox::append(conn, None, &event.into()).await?;
+        }
+    }
+    let row = db::node::get(conn, id).await?.ok_or_else(absent)?;
+    let view = AdminNodeView::load(conn, row).await?;
+    Ok(permitted.updated(view).await?)
+}
+
+/// Nobody has anything on it, nor is about to.
+async fn is_empty(conn: &mut db::PgConnection, id: NodeId) -> Result<(), Problem> {
+    let gpus = db::node::gpus(conn, &[id]).await?;
+    let held = gpus
+        .iter()
+        .filter(|gpu| gpu.state != GpuState::Free)
+        .count();
+    if held == 0 {
+        return Ok(());
+    }
+    let detail = format!("{held} of its GPUs are in use: cordon it, and wait for their release");
+    Err(Problem::new(ProblemCode::Conflict).detail(detail))
+}
