@@ -109,13 +109,17 @@ async fn admit(pool: &PgPool, check: NodeStep) -> Result<Admitted, Refusal> {
     if db::order::get(&mut tx, check.operation_id).await?.is_none() {
         return Ok(admitted);
     }
-    if node.state == NodeState::Verifying {
-        db::node::set_state(&mut tx, node.id, node.state, NodeState::Available, None).await?;
-        let event = NodeAvailable { node_id: node.id };
-        db::outbox::append(&mut tx, None, &event.into()).await?;
-        let by = workflow_id::node(node.id);
-        audit::node(&mut tx, &by, node.id, "node.admit", None).await?;
+    if node.state != NodeState::Verifying {
+        // An operator took it out of service meanwhile.
+        db::order::finish(&mut tx, check.operation_id, OperationState::Cancelled, None).await?;
+        tx.commit().await?;
+        return Ok(admitted);
     }
+    db::node::set_state(&mut tx, node.id, node.state, NodeState::Available, None).await?;
+    let event = NodeAvailable { node_id: node.id };
+    db::outbox::append(&mut tx, None, &event.into()).await?;
+    let by = workflow_id::node(node.id);
+    audit::node(&mut tx, &by, node.id, "node.admit", None).await?;
     let operation = Some(check.operation_id);
     record_step(&mut tx, operation, "admit", StepState::Succeeded, None).await?;
     db::order::finish(&mut tx, check.operation_id, OperationState::Succeeded, None).await?;

@@ -1,12 +1,13 @@
 //! Rows whose workflow is gone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use contract::sweep::{Restart, Swept};
 use contract::workflow_id;
+use db::PgPool;
 use db::intent::{IntentKind, NewIntent};
 use db::live::Live;
-use db::{PgConnection, PgPool};
 use futures::StreamExt as _;
 use platform::temporal::Runs;
 use temporalio_macros::activities;
@@ -22,6 +23,8 @@ const QUIET_SECONDS: i32 = 10;
 const PAGE: i64 = 500;
 /// Questions to Temporal at once.
 const CONCURRENCY: usize = 16;
+/// How long one of them is waited for; less than a heartbeat may be away.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
 /// The step, on a pool of the role `berth_worker`, with Temporal to ask.
 pub struct Sweeps {
@@ -50,13 +53,6 @@ impl Kind {
             Self::Node => workflow_id::node(id.into()),
         }
     }
-
-    async fn page(self, conn: &mut PgConnection, after: Uuid) -> db::Result<Vec<Live>> {
-        match self {
-            Self::Allocation => db::live::allocations(conn, QUIET_SECONDS, after, PAGE).await,
-            Self::Node => db::live::nodes(conn, QUIET_SECONDS, after, PAGE).await,
-        }
-    }
 }
 
 #[activities]
@@ -74,12 +70,11 @@ impl Sweeps {
         for kind in [Kind::Allocation, Kind::Node] {
             let mut after = Uuid::nil();
             loop {
-                ctx.record_heartbeat(swept).await?;
                 let page = self.page(kind, after).await?;
                 let Some(last) = page.last() else { break };
                 after = last.id;
                 swept.live += count(page.len().try_into().unwrap_or(i64::MAX));
-                swept.restarted += self.restart_lost(kind, page).await?;
+                swept.restarted += self.restart_lost(&ctx, kind, page).await?;
             }
         }
         Ok(swept)
@@ -89,16 +84,23 @@ impl Sweeps {
 impl Sweeps {
     async fn page(&self, kind: Kind, after: Uuid) -> Result<Vec<Live>, Refusal> {
         let mut conn = self.pool.acquire().await?;
-        Ok(kind.page(&mut conn, after).await?)
+        let name = kind.workflow_type();
+        Ok(db::live::page(&mut conn, name, QUIET_SECONDS, after, PAGE).await?)
     }
 
     /// Whatever Temporal does not answer about is left for the next sweep.
-    async fn restart_lost(&self, kind: Kind, page: Vec<Live>) -> Result<u32, Refusal> {
+    async fn restart_lost(
+        &self,
+        ctx: &ActivityContext,
+        kind: Kind,
+        page: Vec<Live>,
+    ) -> Result<u32, ActivityError> {
         let mut asked = futures::stream::iter(page)
             .map(|live| async move { (live, self.is_lost(kind, live.id).await) })
             .buffer_unordered(CONCURRENCY);
         let mut restarted = 0;
         while let Some((live, lost)) = asked.next().await {
+            ctx.record_heartbeat(()).await?;
             if lost && self.owe(kind, live).await? {
                 restarted += 1;
             }
@@ -107,19 +109,24 @@ impl Sweeps {
     }
 
     async fn is_lost(&self, kind: Kind, id: Uuid) -> bool {
-        match self.runs.is_running(&kind.workflow_id(id)).await {
-            Ok(runs) => !runs,
-            Err(error) => {
+        let workflow_id = kind.workflow_id(id);
+        let answer = tokio::time::timeout(ANSWER_LIMIT, self.runs.is_running(&workflow_id));
+        match answer.await {
+            Ok(Ok(runs)) => !runs,
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "Temporal does not say whether a workflow runs");
                 false
             }
+            Err(_) => false,
         }
     }
 
-    /// Writes the wake that starts it. `false`: somebody was faster.
+    /// Writes the wake that starts it. `false`: somebody was faster, or it has ended.
     async fn owe(&self, kind: Kind, live: Live) -> Result<bool, Refusal> {
         let mut tx = self.pool.begin().await?;
-        if db::live::is_owed(&mut tx, live.id).await? {
+        db::live::lock(&mut tx, live.id).await?;
+        // Looked at again: rows end before their workflows do.
+        if !db::live::is_unserved(&mut tx, kind.workflow_type(), live.id).await? {
             return Ok(false);
         }
         let workflow_id = kind.workflow_id(live.id);

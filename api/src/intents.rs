@@ -38,8 +38,12 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
             let target = Target {
                 intent,
                 subject: (attribute::ALLOCATION, allocation_id.to_string()),
-                // An allocation lives once; a run that somebody terminated is not its end.
-                reuse: WorkflowIdReusePolicy::AllowDuplicateFailedOnly,
+                reuse: match (intent.kind, intent.operation_id) {
+                    // Nobody waits for it: a run over a row that has ended sees that, and ends.
+                    (IntentKind::Wake, None) => WorkflowIdReusePolicy::AllowDuplicate,
+                    // An allocation lives once; a run that somebody terminated is not its end.
+                    _ => WorkflowIdReusePolicy::AllowDuplicateFailedOnly,
+                },
                 workflow: Allocation::run,
                 wake: || Allocation::wake,
                 input: AllocationInput { allocation_id },

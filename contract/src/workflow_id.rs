@@ -7,8 +7,10 @@ pub const ALLOCATION: &str = "Allocation";
 /// Type of the workflow that takes a node into the fleet or checks it again.
 pub const NODE_ENROLLMENT: &str = "NodeEnrollment";
 
-/// Type of the workflow that restarts lost ones; also the id of its schedule, in lower case.
+/// Type of the workflow that restarts lost ones.
 pub const SWEEP: &str = "Sweep";
+/// Id of its schedule, and what the ids of its runs begin with.
+pub const SWEEP_SCHEDULE: &str = "sweep";
 
 /// `allocation/{alloc_id}`
 pub fn allocation(id: AllocationId) -> String {

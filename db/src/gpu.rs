@@ -28,8 +28,18 @@ pub struct NewGpu<'a> {
     pub memory_bytes: i64,
 }
 
-/// Adds a GPU; one that is known stays as it is.
+/// Adds a GPU; one that is known stays as it is. One of a retired machine comes over with its past.
 pub async fn insert(conn: &mut PgConnection, new: NewGpu<'_>) -> Result<()> {
+    sqlx::query!(
+        "update gpus set node_id = $1, gpu_index = $2
+         where uuid = $3 and node_id <> $1
+           and exists (select from nodes n where n.id = gpus.node_id and n.state = 'retired')",
+        new.node_id.uuid(),
+        new.index,
+        new.uuid,
+    )
+    .execute(&mut *conn)
+    .await?;
     sqlx::query!(
         "insert into gpus (id, node_id, gpu_index, uuid, model, memory_bytes)
          values ($1, $2, $3, $4, $5, $6)

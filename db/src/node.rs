@@ -184,6 +184,17 @@ pub async fn set_state(
     Ok(done.rows_affected() == 1)
 }
 
+/// How many allocations have a machine, or are about to.
+pub async fn allocations(conn: &mut PgConnection, id: NodeId) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from allocation_nodes where node_id = $1 and released_at is null"#,
+        id.uuid(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count)
+}
+
 /// A GPU of a machine, as the operator sees it.
 #[derive(Debug, Clone)]
 pub struct NodeGpu {

@@ -74,7 +74,7 @@ states! {
     /// Whether a machine takes new reservations: only `Available` does.
     NodeState in "nodes" { Enrolled, Verifying, Available, Draining, Maintenance, Quarantined, Retired, }
     Enrolled => Verifying | Retired;
-    Verifying => Available | Quarantined | Retired;
+    Verifying => Available | Maintenance | Quarantined | Retired;
     Available => Verifying | Draining | Maintenance | Quarantined | Retired;
     Draining => Verifying | Available | Maintenance | Quarantined | Retired;
     Maintenance => Verifying | Available | Quarantined | Retired;

@@ -67,15 +67,18 @@ impl Answer {
     clippy::disallowed_methods,
     reason = "a test's client, to the stack it started"
 )]
-pub(crate) fn client() -> reqwest::Client {
+pub(crate) fn builder() -> reqwest::ClientBuilder {
     // Whoever comes second finds the same provider.
     drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::builder()
         .timeout(Duration::from_mins(1))
         // The API closes a connection after ten idle seconds; a request that meets the close is lost.
         .pool_idle_timeout(Duration::from_secs(5))
-        .build()
-        .expect("a client without special wishes")
+}
+
+pub(crate) fn client() -> reqwest::Client {
+    let client = builder().build();
+    client.expect("a client without special wishes")
 }
 
 impl Api {

@@ -1,7 +1,6 @@
 //! A browser as far as HTTP goes: it keeps cookies and follows redirects, and runs no page.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, Url};
@@ -36,16 +35,8 @@ impl Default for Browser {
 }
 
 impl Browser {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test's client, to servers that it started"
-    )]
     pub fn new() -> Self {
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_mins(1))
-            .pool_idle_timeout(Duration::from_secs(5));
+        let http = crate::api::builder().redirect(reqwest::redirect::Policy::none());
         Self {
             http: http.build().expect("a client without special wishes"),
             cookies: BTreeMap::new(),

@@ -199,11 +199,8 @@ impl Stack {
 
     /// `/metrics` of the stack's worker.
     pub async fn worker_metrics(&self) -> String {
-        let pid = self.pid("worker").expect("the stack runs one");
-        let text = std::fs::read_to_string(format!("/proc/{pid}/environ")).expect("our own child");
-        let mut lines = text.split('\0').filter_map(|line| line.split_once('='));
-        let address = lines.find(|(name, _)| *name == "BERTH_WORKER_METRICS_LISTEN");
-        let address = address.expect("it serves its metrics").1;
+        let environment = crate::replica::environment(self, "worker");
+        let address = &environment["BERTH_WORKER_METRICS_LISTEN"];
         let api = crate::Api::new(&format!("http://{address}"), None);
         api.get("/metrics").await.text
     }

@@ -146,7 +146,7 @@ impl Replica {
 }
 
 /// What the stack's own process of that role was started with.
-fn environment(stack: &Stack, role: &str) -> BTreeMap<String, String> {
+pub(crate) fn environment(stack: &Stack, role: &str) -> BTreeMap<String, String> {
     let pid = stack.pid(role).expect("the stack runs one");
     let text = std::fs::read_to_string(format!("/proc/{pid}/environ")).expect("our own child");
     text.split('\0')

@@ -22,9 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Keeps them there until `shutdown`.
 pub(crate) async fn keep(client: &Client, shutdown: &CancellationToken) {
     loop {
-        match create(client).await {
-            Ok(()) => {}
-            Err(error) => tracing::warn!(%error, "no schedule could be made"),
+        if let Err(error) = create(client).await {
+            tracing::warn!(%error, "no schedule could be made");
         }
         let pause = tokio::time::sleep(LOOK_EVERY);
         if shutdown.run_until_cancelled(pause).await.is_none() {
@@ -34,8 +33,8 @@ pub(crate) async fn keep(client: &Client, shutdown: &CancellationToken) {
 }
 
 async fn create(client: &Client) -> Result<(), ScheduleError> {
-    let name = workflow_id::SWEEP.to_lowercase();
-    let action = ScheduleAction::start_workflow(Sweep::run, (), queue::MAINTENANCE, name.clone());
+    let name = workflow_id::SWEEP_SCHEDULE;
+    let action = ScheduleAction::start_workflow(Sweep::run, (), queue::MAINTENANCE, name);
     let spec = ScheduleSpec::builder()
         .intervals(vec![ScheduleIntervalSpec::new(SWEEP_EVERY, None)])
         .build();

@@ -4,6 +4,7 @@
 use db::identity::{Claimed, Known, Membership};
 use domain::api_key::Scope;
 use domain::id::OrgId;
+use platform::oidc::Signed;
 
 use super::{Credential, Principal, Refusal};
 use crate::app::App;
@@ -21,13 +22,7 @@ pub(super) async fn resolve(
     let issuer = app.issuer.as_ref().ok_or(Refusal::NoIssuer)?;
     let signed = issuer.read(token).await.map_err(Refusal::AccessToken)?;
     let rules = issuer.rules();
-    let claimed = Claimed {
-        issuer: &rules.issuer,
-        subject: signed.statement.text("sub").unwrap_or_default(),
-        key_id: &signed.key_id,
-        token_id: signed.statement.text("jti"),
-        session_id: signed.statement.text("sid"),
-    };
+    let claimed = claimed(&rules.issuer, &signed);
     let mut conn = app.pool.acquire().await.map_err(db::Error::from)?;
     let found = db::identity::authenticate(&mut conn, claimed).await?;
     drop(conn);
@@ -47,6 +42,17 @@ pub(super) async fn resolve(
         // A person himself: his roles are his only bounds.
         scopes: Scope::all(),
     })
+}
+
+/// What a token of this issuer names, for looking it up.
+pub(crate) fn claimed<'a>(issuer: &'a str, signed: &'a Signed) -> Claimed<'a> {
+    Claimed {
+        issuer,
+        subject: signed.statement.text("sub").unwrap_or_default(),
+        key_id: &signed.key_id,
+        token_id: signed.statement.text("jti"),
+        session_id: signed.statement.text("sid"),
+    }
 }
 
 /// The organization that was named, or the only one.

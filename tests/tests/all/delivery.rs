@@ -162,7 +162,7 @@ async fn ob_01_a_fact_outside_its_schema_never_goes_out_until_it_is_mended() {
 }
 
 /// Writes an intent as the API would, already refused `attempts` times.
-async fn plant_intent(
+pub(crate) async fn plant_intent(
     stack: &Stack,
     (kind, workflow_type): (&str, &str),
     workflow_id: &str,

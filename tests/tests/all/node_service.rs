@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
-use tests::{Answer, Stack, Tenant, stack};
+use tests::{Answer, Stack, Tenant, eventually, stack};
 
 const LIMIT: Duration = Duration::from_mins(3);
 
@@ -52,7 +53,7 @@ async fn a_cordoned_node_keeps_what_it_has_and_gets_nothing_new() {
     let refused = order(&stack, &machine, "retire", &why()).await;
     let problem = refused.problem(409, "conflict");
     let detail = problem["detail"].as_str().expect("a detail");
-    assert!(detail.starts_with("1 of its GPUs"), "{detail}");
+    assert!(detail.starts_with("allocations on it: 1;"), "{detail}");
 
     // It is probed, and the queue is served.
     let looked = order(&stack, &machine, "uncordon", &json!({}))
@@ -102,6 +103,21 @@ async fn a_cordoned_node_keeps_what_it_has_and_gets_nothing_new() {
             .await
             .problem(409, "conflict");
     }
+    // The same machine again, with its GPUs: they come over from the retired row.
+    let field = |name: &str| retired[name].clone();
+    let again = json!({"name": field("name"), "sku": field("sku"), "host": field("host"),
+        "port": field("port"), "host_key": field("host_key"),
+        "expected_gpu_count": field("expected_gpu_count")});
+    let made = stack
+        .admin()
+        .post("/api/v1/admin/nodes", &again)
+        .await
+        .expect(202);
+    let done = stack.admin().finished(&made, LIMIT).await;
+    assert_eq!(done["state"], "succeeded", "{done}");
+    let (made, id) = ask(&stack, &tenant).await;
+    tenant.api.finished(&made, LIMIT).await;
+    assert_eq!(tenant.allocation(&id).await["state"], "active");
     let reasons: Vec<String> = sqlx::query_scalar(
         "select action from audit_logs where resource_id = $1 and detail->>'reason' = 'a fan is replaced'
          and outcome = 'allowed' order by created_at",
@@ -117,6 +133,50 @@ async fn a_cordoned_node_keeps_what_it_has_and_gets_nothing_new() {
         "node.retire",
     ];
     assert_eq!(reasons, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_under_way_does_not_bring_a_cordoned_node_back() {
+    let stack = Stack::own(1).await;
+    let found = stack.nodes().await[0].clone();
+    let text = |name: &str| found[name].as_str().expect("a text").to_owned();
+    let (machine, name) = (text("id"), text("name"));
+    let ends = async |look: &Value| {
+        let done = stack.admin().finished(look, LIMIT).await;
+        assert_eq!(done["state"], "cancelled", "{done}");
+        let now = node(&stack, &machine).await;
+        assert_eq!(
+            (&now["state"], &now["state_reason"]),
+            (&json!("maintenance"), &json!("cordoned"))
+        );
+    };
+    // One that nobody began yet.
+    let worker = stack.pid("worker").expect("a worker");
+    kill(worker, Signal::SIGSTOP).expect("it is alive");
+    let look = order(&stack, &machine, "probe", &json!({}))
+        .await
+        .expect(202);
+    order(&stack, &machine, "cordon", &why()).await.expect(200);
+    kill(worker, Signal::SIGCONT).expect("it is alive");
+    ends(&look).await;
+    // One that dials the machine, which does not answer for now.
+    stack.fault(&name, "hang", true);
+    let look = order(&stack, &machine, "uncordon", &json!({}))
+        .await
+        .expect(202);
+    eventually("the check dials", LIMIT, || async {
+        (node(&stack, &machine).await["state"] == "verifying").then_some(())
+    })
+    .await;
+    order(&stack, &machine, "cordon", &why()).await.expect(200);
+    stack.fault(&name, "hang", false);
+    ends(&look).await;
+    // And a look that was called off is not the answer to the next one.
+    let look = order(&stack, &machine, "uncordon", &json!({}))
+        .await
+        .expect(202);
+    let done = stack.admin().finished(&look, LIMIT).await;
+    assert_eq!(done["state"], "succeeded", "{done}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

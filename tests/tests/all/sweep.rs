@@ -9,6 +9,7 @@ use temporalio_client::{
 };
 use tests::{Stack, Tenant, eventually, stack};
 
+use crate::delivery::plant_intent;
 use crate::idle;
 
 const LIMIT: Duration = Duration::from_mins(3);
@@ -109,6 +110,63 @@ async fn a_terminated_workflow_is_started_anew_from_its_row() {
     })
     .await;
     stack.record("sweep", swept.id()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_does_not_keep_a_row_from_its_workflow() {
+    let stack = stack().await;
+    let tenant = Tenant::new(stack).await;
+    let (id, workflow_id) = waiting(stack, &tenant).await;
+    let before = running(stack, &workflow_id).await;
+    let wake = ("wake", "Allocation");
+    let letter = plant_intent(stack, wake, &workflow_id, None, 0).await;
+    // Whether the relay delivered it or not: it is as one that nobody could deliver.
+    sqlx::query(
+        "update workflow_intents set dead_at = clock_timestamp(), delivered_at = null where id = $1",
+    )
+    .bind(letter)
+    .execute(&stack.database().await)
+    .await
+    .expect("a letter");
+    stack.terminate_workflow(&workflow_id).await;
+    let after = eventually("another run", LIMIT, || async {
+        sweep(stack).await;
+        run_of(stack, &workflow_id).await
+    })
+    .await;
+    assert_ne!(before, after);
+    released(&tenant, &id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wake_that_nobody_waits_for_runs_a_workflow_that_had_come_to_its_end() {
+    let stack = stack().await;
+    let tenant = Tenant::new(stack).await;
+    let body = idle::hasty(stack, &tenant).await;
+    let made = tenant.api.post("/api/v1/allocations", &body).await;
+    tenant.api.finished(&made.expect(202), LIMIT).await;
+    let id = made.json()["resource"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let workflow_id = format!("allocation/{id}");
+    let client = stack.temporal().await;
+    let ended = async || {
+        let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.as_str());
+        let found = handle
+            .describe(WorkflowDescribeOptions::default())
+            .await
+            .ok()?;
+        let ended = found.status() == WorkflowExecutionStatus::Completed;
+        ended.then(|| found.run_id().to_owned())
+    };
+    let first = eventually("the run's end", LIMIT, &ended).await;
+    // As after a database was restored to a state from before that end.
+    plant_intent(stack, ("wake", "Allocation"), &workflow_id, None, 0).await;
+    eventually("another run's end", LIMIT, || async {
+        ended().await.filter(|run| *run != first)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, Html, IntoResponse, Response};
 use db::audit::{Actor, Entry, Outcome};
 use db::browser_session::New;
-use db::identity::{Claimed, Known};
+use db::identity::Known;
 use domain::browser_session::{Login, SessionSecret};
 use domain::id::BrowserSessionId;
 use domain::policy::{self, Scope};
@@ -98,13 +98,7 @@ async fn open(
     let rules = relying.rules();
     // Before anybody is known; only what follows is seen in it.
     let mut tx = db::scope::platform(&call.app.pool).await?;
-    let claimed = Claimed {
-        issuer: &rules.issuer,
-        subject: signed.statement.text("sub").unwrap_or_default(),
-        key_id: &signed.key_id,
-        token_id: signed.statement.text("jti"),
-        session_id: signed.statement.text("sid"),
-    };
+    let claimed = bearer::claimed(&rules.issuer, &signed);
     let found = db::identity::authenticate(&mut tx, claimed).await?;
     let now = found.now.unix_timestamp();
     let claims = signed.statement.check(&signed.key_id, rules, now);

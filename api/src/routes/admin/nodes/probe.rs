@@ -1,17 +1,16 @@
 //! `POST /admin/nodes/{id}:probe`
 
-use db::node::Node;
 use db::operation::{Operation, Viewer};
 use domain::id::NodeId;
 use domain::operation::OperationKind;
-use domain::state::NodeState;
+use domain::state::{NodeState, StateMachine as _};
 use utoipa_axum::routes;
 
 use super::{AdminNodeView, order, target};
 use crate::authorization::{Action, On, action};
 use crate::delivery;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
-use crate::mutation::{Committed, Mutation, Permitted};
+use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
 use crate::query::Path;
 use crate::resource::Resource;
@@ -41,26 +40,29 @@ async fn handler(
     mutation: Mutation,
     Path(id): Path<NodeId>,
 ) -> Result<Committed<OperationView>, Problem> {
-    let mut permitted = mutation.authorize(On::Organization)?;
-    let node = db::node::lock(permitted.conn(), id).await?;
-    let node = node.ok_or_else(|| Problem::not_found(AdminNodeView::KIND))?;
-    look(permitted, node).await
+    look(mutation, id, |state| state != NodeState::Retired).await
 }
 
-/// Has a node looked at whose row is locked.
+/// Has a node looked at that is in a state for it.
 pub(super) async fn look(
-    mut permitted: Permitted,
-    node: Node,
+    mutation: Mutation,
+    id: NodeId,
+    fits: fn(NodeState) -> bool,
 ) -> Result<Committed<OperationView>, Problem> {
-    let (id, by, app) = (node.id, permitted.principal()?.user_id, permitted.app());
-    if node.state == NodeState::Retired {
-        return Err(Problem::new(Code::Conflict).detail("the node is retired"));
+    let mut permitted = mutation.authorize(On::Organization)?;
+    let (by, app) = (permitted.principal()?.user_id, permitted.app());
+    let node = db::node::lock(permitted.conn(), id).await?;
+    let node = node.ok_or_else(|| Problem::not_found(AdminNodeView::KIND))?;
+    if !fits(node.state) {
+        let detail = format!("the node is {}", node.state.as_str());
+        return Err(Problem::new(Code::Conflict).detail(detail));
     }
     let port = u16::try_from(node.port).unwrap_or_default();
     target::judge(&app, &node.host, port).await?;
     let kinds = &[OperationKind::NodeEnroll, OperationKind::NodeProbe];
     let last = db::operation::latest(permitted.conn(), Viewer::Platform, id.uuid(), kinds).await?;
-    if let Some(open) = last.filter(Operation::is_open) {
+    let goes_on = |look: &Operation| look.is_open() && look.cancel_requested_at.is_none();
+    if let Some(open) = last.filter(goes_on) {
         return Ok(permitted
             .accepted(OperationView::new(open, &app.settings))
             .await?);

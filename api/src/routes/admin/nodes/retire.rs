@@ -20,7 +20,7 @@ pub(super) fn endpoint() -> Endpoint {
 
 /// Retire a node for ever
 ///
-/// Refused while anybody has GPUs of it. Its name and address are free for another machine then.
+/// Refused while an allocation is on it. Its name, address and GPUs may be enrolled again then.
 #[utoipa::path(post, path = "/api/v1/admin/nodes/{id}:retire", params(("id" = String, Path)),
     request_body = Why, responses((status = 200, description = "The machine", body = AdminNodeView)))]
 async fn handler(

@@ -4,7 +4,7 @@ use domain::event::NodeQuarantined;
 use domain::id::NodeId;
 use domain::name::Name;
 use domain::reason::Code;
-use domain::state::{GpuState, NodeState, StateMachine};
+use domain::state::{NodeState, StateMachine};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -48,6 +48,10 @@ pub(super) async fn leave(
     let conn = permitted.conn();
     let absent = || Problem::not_found(AdminNodeView::KIND);
     let node = db::node::lock(conn, id).await?.ok_or_else(absent)?;
+    // A look that is under way would bring it back.
+    for look in db::order::open(conn, id.uuid()).await? {
+        db::operation::request_cancel(conn, look.id).await?;
+    }
     if node.state != to {
         if !node.state.may_become(to) {
             let (from, to) = (node.state.as_str(), to.as_str());
@@ -73,14 +77,12 @@ pub(super) async fn leave(
 
 /// Nobody has anything on it, nor is about to.
 async fn is_empty(conn: &mut db::PgConnection, id: NodeId) -> Result<(), Problem> {
-    let gpus = db::node::gpus(conn, &[id]).await?;
-    let held = gpus
-        .iter()
-        .filter(|gpu| gpu.state != GpuState::Free)
-        .count();
-    if held == 0 {
-        return Ok(());
+    match db::node::allocations(conn, id).await? {
+        0 => Ok(()),
+        on_it => {
+            let detail =
+                format!("allocations on it: {on_it}; cordon it, and wait for their release");
+            Err(Problem::new(ProblemCode::Conflict).detail(detail))
+        }
     }
-    let detail = format!("{held} of its GPUs are in use: cordon it, and wait for their release");
-    Err(Problem::new(ProblemCode::Conflict).detail(detail))
 }
