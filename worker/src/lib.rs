@@ -8,7 +8,9 @@ mod registry;
 pub mod relay;
 mod run;
 mod schedules;
+mod watch;
 
 pub use history::replayer;
 pub use registry::QUEUES;
 pub use run::run;
+pub use watch::Watch;

@@ -20,6 +20,7 @@ use temporalio_sdk::{Runtime, Worker};
 use tokio_util::sync::CancellationToken;
 
 use crate::registry::{self, GRACE, QUEUES, World};
+use crate::watch::Watch;
 use crate::{metrics, postgres, schedules};
 
 /// On top of the grace: a poll that hangs must not keep a stopped process alive.
@@ -27,11 +28,12 @@ const HARD_STOP: Duration = Duration::from_secs(10);
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Serves the queues until `shutdown`. The future is not `Send`: run it on the main task. An
-/// error means that the process should end and be started again.
+/// error means that the process should end and be started again. `watch` stands around every step.
 pub async fn run(
     settings: Settings,
     queues: Vec<String>,
     telemetry: Telemetry,
+    watch: Option<Watch>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     for name in &queues {
@@ -58,7 +60,10 @@ pub async fn run(
     };
     let mut options = Vec::new();
     for name in &queues {
-        if let Some(served) = registry::options(name, &world)? {
+        if let Some(mut served) = registry::options(name, &world)? {
+            if let Some(watch) = &watch {
+                served.activity_inbound_interceptor(watch.clone());
+            }
             options.push(served);
         } else {
             tracing::warn!(queue = name, "there is no work for this queue yet");

@@ -85,8 +85,18 @@ async fn admit(ctx: &WorkflowContext<NodeEnrollment>, check: NodeStep) -> Result
         sku: admitted.sku,
         asked_by: None,
     };
-    step::database(ctx, CapacitySteps::assign, input, "give GPUs to the queue").await?;
-    Ok(())
+    let summary = "give GPUs to the queue";
+    loop {
+        let assign = CapacitySteps::assign;
+        if step::database(ctx, assign, input.clone(), summary)
+            .await
+            .is_ok()
+        {
+            return Ok(());
+        }
+        // The check is over: nobody else would ask.
+        pause(ctx).await;
+    }
 }
 
 async fn pause(ctx: &WorkflowContext<NodeEnrollment>) {

@@ -22,6 +22,6 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         args.queues
     };
     Ok(super::serve(|shutdown| {
-        worker::run(settings, queues, telemetry, shutdown)
+        worker::run(settings, queues, telemetry, None, shutdown)
     })?)
 }

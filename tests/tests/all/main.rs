@@ -33,6 +33,7 @@ mod sealing;
 mod secret_scan;
 mod signing;
 mod ssh_certificates;
+mod step_faults;
 mod story;
 mod sweep;
 mod tenancy;

@@ -15,7 +15,7 @@ use crate::idle;
 const LIMIT: Duration = Duration::from_mins(3);
 
 /// The run of a workflow, if one runs.
-async fn run_of(stack: &Stack, workflow_id: &str) -> Option<String> {
+pub(crate) async fn run_of(stack: &Stack, workflow_id: &str) -> Option<String> {
     let client = stack.temporal().await;
     let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
     let found = handle
@@ -30,7 +30,7 @@ async fn running(stack: &Stack, workflow_id: &str) -> String {
 }
 
 /// Runs a sweep now, unless one is at work.
-async fn sweep(stack: &Stack) {
+pub(crate) async fn sweep(stack: &Stack) {
     let client = stack.temporal().await;
     let schedule = client.get_schedule_handle("sweep");
     let policy = ScheduleOverlapPolicy::Skip;
@@ -52,14 +52,16 @@ async fn restarts(stack: &Stack, workflow_id: &str) -> i64 {
     .expect("the log")
 }
 
-/// An allocation that waits for GPUs which do not exist; its id, and its workflow's.
-async fn waiting(stack: &Stack, tenant: &Tenant) -> (String, String) {
+/// Asks for GPUs that do not exist.
+pub(crate) async fn ask(stack: &Stack, tenant: &Tenant) -> Value {
     let body = idle::waiting(stack, tenant).await;
-    let made = tenant
-        .api
-        .post("/api/v1/allocations", &body)
-        .await
-        .expect(202);
+    let made = tenant.api.post("/api/v1/allocations", &body).await;
+    made.expect(202)
+}
+
+/// An allocation that waits for them; its id, and its workflow's.
+async fn waiting(stack: &Stack, tenant: &Tenant) -> (String, String) {
+    let made = ask(stack, tenant).await;
     let id = made["resource"]["id"].as_str().expect("an id").to_owned();
     tenant.api.allocation_in(&id, &["queued"], LIMIT).await;
     let workflow_id = format!("allocation/{id}");

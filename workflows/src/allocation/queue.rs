@@ -27,7 +27,11 @@ pub(super) async fn wait_for_capacity(
 ) -> Result<(), Failure> {
     let asked = ctx.state_mut(|s| s.asked_at.replace(view.attempt));
     if asked != Some(view.attempt) {
-        return serve_queue(ctx, view).await;
+        let served = serve_queue(ctx, view).await;
+        if served.is_err() {
+            ctx.state_mut(|s| s.asked_at = None);
+        }
+        return served;
     }
     if let Ok(seconds @ 1..) = u64::try_from(view.queue_remaining_seconds) {
         let limit = Duration::from_secs(seconds);

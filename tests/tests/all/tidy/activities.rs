@@ -12,7 +12,7 @@ use super::{files, has_extension, none, read, sources};
 type Marker = (String, String);
 
 /// Declared activities by marker, with their names on the wire.
-fn declared() -> BTreeMap<Marker, String> {
+pub(crate) fn declared() -> BTreeMap<Marker, String> {
     let activity =
         Regex::new(r#"#\[activity\(name = "([a-z_]+\.[a-z_]+)"\)\]\s*pub fn (\w+)\("#).unwrap();
     let mut declared = BTreeMap::new();

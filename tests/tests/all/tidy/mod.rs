@@ -7,7 +7,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
-mod activities;
+pub(crate) mod activities;
 mod alerts;
 pub(crate) mod compose;
 mod dependencies;
