@@ -202,6 +202,7 @@ async fn accept(
     let mut tx = machines.pool.begin().await?;
     let findings = differs.then(|| Finding {
         code: FindingCode::GpuUnexpected,
+        gpu_index: None,
         detail: format!("the account sees {} GPUs, not those leased", seen.len()),
     });
     let (findings, allocation) = (findings.as_slice(), Some(allocation_id));
@@ -279,6 +280,7 @@ async fn prove_removed(
     let mut tx = machines.pool.begin().await?;
     let finding = |what: &String| Finding {
         code: FindingCode::LeftBehind,
+        gpu_index: None,
         detail: what.clone(),
     };
     let findings: Vec<_> = left.iter().map(finding).collect();

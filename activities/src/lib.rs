@@ -6,6 +6,7 @@ pub mod allocation;
 mod audit;
 pub mod capacity;
 pub mod enrollment;
+pub mod health;
 pub mod machine;
 pub mod node;
 mod probe;

@@ -113,7 +113,8 @@ where
     Ok(done?)
 }
 
-async fn beat<T>(
+/// Beats until the work is done or called off.
+pub(crate) async fn beat<T>(
     ctx: &ActivityContext,
     work: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {

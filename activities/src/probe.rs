@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use db::machine::Machine;
 use db::{PgConnection, PgPool};
-use domain::id::AllocationId;
+use domain::id::{AllocationId, NodeId};
 use domain::inventory::{self, Expectation, ExpectedGpus, Finding, FindingCode, Gpu};
 use domain::state::GpuState;
 use serde_json::{Value, json};
@@ -36,9 +36,12 @@ impl Machines {
         if disk_free_kib < DISK_MIN_KIB {
             findings.push(Finding {
                 code: FindingCode::DiskFull,
+                gpu_index: None,
                 detail: format!("{disk_free_kib} KiB are free under /home"),
             });
         }
+        findings.extend(fatal_xids(&report));
+        findings.sort_by_key(|finding| finding.code);
         Ok(Probe {
             boot_id: report.boot_id()?.to_owned(),
             gpus,
@@ -77,6 +80,19 @@ async fn expected(
     })
 }
 
+/// Errors of the driver after which it has to be reset. The log names the bus, not the GPU's index,
+/// so they are the whole machine's.
+fn fatal_xids(report: &Report) -> impl Iterator<Item = Finding> {
+    let numbers = report.all("xid").filter_map(|number| number.parse().ok());
+    numbers
+        .filter(|number| inventory::is_fatal_xid(*number))
+        .map(|number| Finding {
+            code: FindingCode::XidErrors,
+            gpu_index: None,
+            detail: format!("the driver reported Xid {number}"),
+        })
+}
+
 fn disk_free_kib(report: &Report) -> Result<u64, Fault> {
     report
         .get("disk_free_kib")
@@ -97,12 +113,24 @@ impl Probe {
         // A driver that is wrong is not what the machine is to be compared with next time.
         let driver = driver.filter(|_| self.findings.is_empty());
         db::machine::set_probed(conn, machine.node_id, driver, &self.boot_id).await?;
-        let report = json!({
+        record(
+            conn,
+            machine,
+            allocation,
+            kind,
+            &self.findings,
+            &self.shown(),
+        )
+        .await
+    }
+
+    /// What was measured.
+    pub(crate) fn shown(&self) -> Value {
+        json!({
             "boot_id": self.boot_id,
             "disk_free_kib": self.disk_free_kib,
             "gpus": self.gpus,
-        });
-        record(conn, machine, allocation, kind, &self.findings, &report).await
+        })
     }
 }
 
@@ -115,13 +143,26 @@ pub(crate) async fn record(
     findings: &[Finding],
     report: &Value,
 ) -> db::Result<()> {
+    let node = machine.node_id;
+    keep(conn, node, allocation, kind, &json!(findings), report).await
+}
+
+/// The same, of findings as they are written.
+pub(crate) async fn keep(
+    conn: &mut PgConnection,
+    node_id: NodeId,
+    allocation_id: Option<AllocationId>,
+    kind: &str,
+    findings: &Value,
+    report: &Value,
+) -> db::Result<()> {
     let report = db::probe_report::NewProbeReport {
         id: db::id::fresh(),
-        node_id: machine.node_id,
-        allocation_id: allocation,
+        node_id,
+        allocation_id,
         kind,
-        findings: &json!(findings),
-        passed: findings.is_empty(),
+        findings,
+        passed: findings.as_array().is_some_and(Vec::is_empty),
         report,
     };
     db::probe_report::insert(conn, &report).await

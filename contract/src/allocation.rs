@@ -33,6 +33,9 @@ pub struct AllocationView {
     pub queue_remaining_seconds: i64,
     /// Seconds from now to the lease's end, once there is one; negative when it has passed.
     pub lease_remaining_seconds: Option<i64>,
+    /// What keeps its tenant from working, once it was handed over.
+    #[serde(default)]
+    pub fault: Option<Code>,
     pub limits: Limits,
 }
 
@@ -137,6 +140,18 @@ impl AllocationSteps {
         unimplemented!()
     }
 
+    /// `active → degraded`: its machine is not well, and usage ends where that began.
+    #[activity(name = "allocation.degrade")]
+    pub fn degrade(_: StepInput) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
+    /// `degraded → active`: usage goes on. To be called once access was set up and tried again.
+    #[activity(name = "allocation.recover")]
+    pub fn recover(_: StepInput) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
     /// `queued → failed`: it waited in vain; its operation fails with the code.
     #[activity(name = "allocation.fail")]
     pub fn fail(_: FailInput) -> Result<(), ActivityError> {
@@ -189,6 +204,6 @@ impl AllocationSteps {
 }
 
 pub use self::allocation_steps::{
-    Activate, Admit, BeginRelease, Extend, Fail, FailRelease, FinishRelease, Load, NextOrder,
-    RejectOrder, RequestRelease,
+    Activate, Admit, BeginRelease, Degrade, Extend, Fail, FailRelease, FinishRelease, Load,
+    NextOrder, Recover, RejectOrder, RequestRelease,
 };

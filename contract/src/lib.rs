@@ -8,6 +8,7 @@ pub mod allocation;
 pub mod attribute;
 pub mod capacity;
 pub mod failure;
+pub mod health;
 pub mod node;
 pub mod queue;
 pub mod sweep;

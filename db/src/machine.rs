@@ -123,7 +123,7 @@ pub async fn public_keys(conn: &mut PgConnection, allocation: AllocationId) -> R
     Ok(keys)
 }
 
-/// Notes that from now on something may be on the machine. `false`: the try is not under way.
+/// Notes that from now on something may be on the machine. `false`: nothing is to be set up.
 pub async fn touch(
     conn: &mut PgConnection,
     allocation: AllocationId,
@@ -133,7 +133,7 @@ pub async fn touch(
         "update allocation_nodes an set touched_at = coalesce(an.touched_at, clock_timestamp())
          from allocations a
          where an.allocation_id = $1 and an.attempt = $2 and an.released_at is null
-           and a.id = an.allocation_id and a.state = 'provisioning'",
+           and a.id = an.allocation_id and a.state in ('provisioning', 'degraded')",
         allocation.uuid(),
         attempt,
     )

@@ -3,10 +3,17 @@
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
+use crate::health::Blocks;
+
 /// What [`parse`] reads: the fields to ask `nvidia-smi` for, with
 /// `--format=csv,noheader,nounits`.
 pub const QUERY: &str = "index,uuid,name,driver_version,memory.total,\
     ecc.errors.uncorrected.volatile.total,temperature.gpu";
+
+/// From here on GPUs of data centres throttle themselves.
+const HOT_CELSIUS: u32 = 90;
+/// Xid errors after which a GPU gives no sound results until it is reset (NVIDIA, "Xid Errors").
+const FATAL_XIDS: &[u32] = &[48, 64, 74, 79, 95, 119, 120, 140];
 
 /// One GPU as `nvidia-smi` reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +43,9 @@ pub struct UnreadableInventory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub code: FindingCode,
+    /// The one GPU that it is about; `None`: the whole machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_index: Option<u32>,
     /// For operators; no secret, nothing from outside that is not quoted by its type.
     pub detail: String,
 }
@@ -55,6 +65,11 @@ pub enum FindingCode {
     WrongModel,
     WrongDriver,
     EccErrors,
+    /// The driver reported an error after which a GPU has to be reset.
+    XidErrors,
+    /// It was started anew: what was set up for tenants' sessions is gone.
+    Rebooted,
+    TooHot,
     DiskFull,
     /// Something of an allocation was still there after its removal.
     LeftBehind,
@@ -63,6 +78,24 @@ pub enum FindingCode {
 impl FindingCode {
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// What it stands in the way of.
+    pub fn blocks(self) -> Blocks {
+        match self {
+            Self::DriverUnavailable
+            | Self::InventoryUnreadable
+            | Self::GpuMissing
+            | Self::WrongModel
+            | Self::EccErrors
+            | Self::XidErrors
+            | Self::Rebooted => Blocks::Use,
+            Self::GpuUnexpected
+            | Self::WrongDriver
+            | Self::TooHot
+            | Self::DiskFull
+            | Self::LeftBehind => Blocks::Reservations,
+        }
     }
 }
 
@@ -153,15 +186,26 @@ fn optional<T: std::str::FromStr>(field: &str) -> Result<Option<T>, ()> {
 /// Everything that differs, in the order of the codes; nothing when all is well.
 pub fn compare(gpus: &[Gpu], expected: &Expectation) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut found = |code, detail: String| findings.push(Finding { code, detail });
+    let mut found = |code, gpu_index, detail: String| {
+        findings.push(Finding {
+            code,
+            gpu_index,
+            detail,
+        });
+    };
     match &expected.gpus {
         ExpectedGpus::Count(count) => {
             for index in (0..*count).filter(|index| !gpus.iter().any(|g| g.index == *index)) {
-                found(FindingCode::GpuMissing, format!("GPU {index} is missing"));
+                found(
+                    FindingCode::GpuMissing,
+                    Some(index),
+                    format!("GPU {index} is missing"),
+                );
             }
             for gpu in gpus.iter().filter(|gpu| gpu.index >= *count) {
                 found(
                     FindingCode::GpuUnexpected,
+                    Some(gpu.index),
                     format!("GPU {} is one too many", gpu.index),
                 );
             }
@@ -172,6 +216,7 @@ pub fn compare(gpus: &[Gpu], expected: &Expectation) -> Vec<Finding> {
             for (index, uuid) in these.iter().filter(|(index, uuid)| !has(index, uuid)) {
                 found(
                     FindingCode::GpuMissing,
+                    Some(*index),
                     format!("GPU {index} ({uuid}) is missing"),
                 );
             }
@@ -183,6 +228,7 @@ pub fn compare(gpus: &[Gpu], expected: &Expectation) -> Vec<Finding> {
             for gpu in gpus.iter().filter(|gpu| !known(gpu)) {
                 found(
                     FindingCode::GpuUnexpected,
+                    Some(gpu.index),
                     format!("GPU {} ({}) is not known here", gpu.index, gpu.uuid),
                 );
             }
@@ -191,6 +237,7 @@ pub fn compare(gpus: &[Gpu], expected: &Expectation) -> Vec<Finding> {
     for gpu in gpus.iter().filter(|gpu| gpu.model != expected.gpu_model) {
         found(
             FindingCode::WrongModel,
+            Some(gpu.index),
             format!("GPU {} is a {}", gpu.index, gpu.model),
         );
     }
@@ -199,6 +246,7 @@ pub fn compare(gpus: &[Gpu], expected: &Expectation) -> Vec<Finding> {
     {
         found(
             FindingCode::WrongDriver,
+            None,
             format!(
                 "driver {} is loaded, {wanted} is expected",
                 gpu.driver_version
@@ -212,12 +260,27 @@ pub fn compare(gpus: &[Gpu], expected: &Expectation) -> Vec<Finding> {
         if errors > 0 {
             found(
                 FindingCode::EccErrors,
+                Some(gpu.index),
                 format!("GPU {} has {errors} uncorrected memory errors", gpu.index),
             );
         }
     }
+    for gpu in gpus {
+        if let Some(celsius) = gpu.temperature_celsius
+            && celsius >= HOT_CELSIUS
+        {
+            let detail = format!("GPU {} is at {celsius} degrees Celsius", gpu.index);
+            found(FindingCode::TooHot, Some(gpu.index), detail);
+        }
+    }
     findings.sort_by_key(|finding| finding.code);
     findings
+}
+
+/// Whether the driver's error of this number takes a GPU out of use. The others are the fault of
+/// whoever runs on it, or repair themselves.
+pub fn is_fatal_xid(number: u32) -> bool {
+    FATAL_XIDS.contains(&number)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod browser_session;
 pub mod client_address;
 pub mod envelope;
 pub mod event;
+pub mod health;
 pub mod id;
 pub mod inventory;
 pub mod jwt;

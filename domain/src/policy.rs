@@ -91,6 +91,12 @@ policies! {
         "How long one try to set up or remove access on a node may take.";
     STEP_RETRY = "node.step_retry_seconds", Seconds 1..=3_600, default 120,
         "How long a step on a node is tried again before another node is taken.";
+    HEALTH_TIMEOUT = "node.health_timeout_seconds", Seconds 1..=600, default 20,
+        "How long one look of the health sweep at a node may take.";
+    HEALTH_MISSES = "node.health_misses", Count 1..=100, default 3,
+        "Looks in a row without an answer, until a node counts as lost.";
+    HEALTH_GOOD_LOOKS = "node.health_good_looks", Count 1..=100, default 2,
+        "Looks in a row that find nothing, until a node counts as well again.";
     RELEASE_RETRY = "allocation.release_retry_seconds", Seconds 1..=86_400, default 900,
         "How long removal from a node is tried again before it counts as failed.";
     OPERATION_DEADLINE = "operation.deadline_seconds", Seconds 1..=604_800, default 1_800,

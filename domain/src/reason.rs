@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::inventory::FindingCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -63,6 +64,12 @@ impl Code {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<FindingCode> for Code {
+    fn from(code: FindingCode) -> Self {
+        Self(code.as_str().to_owned())
     }
 }
 

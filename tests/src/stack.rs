@@ -22,6 +22,9 @@ const FAULTS: &[&str] = &[
     "hang",
     "disk-full",
     "drop-connection",
+    "ecc-errors",
+    "hot",
+    "xid",
 ];
 pub const START_LIMIT: Duration = Duration::from_mins(3);
 
@@ -262,17 +265,23 @@ impl Stack {
 
     /// Plants or clears a fault on a simulated node.
     pub fn fault(&self, node: &str, fault: &str, on: bool) {
-        let file = self
-            .dir()
-            .join("data/nodes")
-            .join(node)
-            .join("faults")
-            .join(fault);
+        let file = self.knob(node, fault);
         if on {
-            std::fs::write(&file, "").expect("the fault knobs are ours to turn");
+            self.fault_of(node, fault, "");
         } else if file.exists() {
             std::fs::remove_file(&file).expect("the fault knobs are ours to turn");
         }
+    }
+
+    /// Plants a fault of one part, such as the GPU of this index.
+    pub fn fault_of(&self, node: &str, fault: &str, part: &str) {
+        let file = self.knob(node, fault);
+        std::fs::write(&file, part).expect("the fault knobs are ours to turn");
+    }
+
+    fn knob(&self, node: &str, fault: &str) -> PathBuf {
+        let node = self.dir().join("data/nodes").join(node);
+        node.join("faults").join(fault)
     }
 
     /// Nodes as an operator sees them.

@@ -3,7 +3,7 @@
 use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions};
 use temporalio_common::data_converters::DataConverter;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{Allocation, NodeEnrollment, Sweep};
+use workflows::{Allocation, NodeEnrollment, NodeHealthSweep, Sweep};
 
 /// The history of a workflow's run (`None`: the latest), in the SDK's own JSON, which is the only
 /// form that [`replayer`] reads.
@@ -31,6 +31,7 @@ pub fn replayer(converter: DataConverter) -> anyhow::Result<WorkflowReplayer> {
     options
         .register_workflow::<Allocation>()?
         .register_workflow::<NodeEnrollment>()?
+        .register_workflow::<NodeHealthSweep>()?
         .register_workflow::<Sweep>()?;
     Ok(WorkflowReplayer::new(options)?)
 }

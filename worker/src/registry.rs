@@ -7,6 +7,7 @@ use activities::access::Access;
 use activities::allocation::Allocations;
 use activities::capacity::Capacity;
 use activities::enrollment::Enrollment;
+use activities::health::HealthLooks;
 use activities::machine::Machines;
 use activities::node::Verification;
 use activities::sweep::Sweeps;
@@ -17,7 +18,7 @@ use temporalio_client::Client;
 use temporalio_sdk::runtime::PollerBehavior;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{WorkerOptions, WorkflowRegistrationError};
-use workflows::{Allocation, NodeEnrollment, Sweep};
+use workflows::{Allocation, NodeEnrollment, NodeHealthSweep, Sweep};
 
 /// Queues that there is work for so far.
 pub const QUEUES: &[&str] = &[queue::PROVISIONING, queue::NODE_IO, queue::MAINTENANCE];
@@ -75,11 +76,15 @@ pub(crate) fn options(
                 })
                 .register_activities(Verification {
                     machines: machines(),
+                })
+                .register_activities(HealthLooks {
+                    machines: machines(),
                 });
         }
         queue::MAINTENANCE => {
             options
                 .register_workflow::<Sweep>()?
+                .register_workflow::<NodeHealthSweep>()?
                 .register_activities(Sweeps {
                     pool: pool(),
                     runs: Runs::new(world.client.clone()),

@@ -12,11 +12,13 @@ use temporalio_client::schedules::{
 };
 use temporalio_client::tonic::Code;
 use tokio_util::sync::CancellationToken;
-use workflows::Sweep;
+use workflows::{NodeHealthSweep, Sweep};
 
 /// How often lost workflows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// How often the schedules themselves are.
+/// How often every machine is looked at.
+const HEALTH_EVERY: Duration = Duration::from_mins(1);
+/// How often the schedules themselves are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Keeps them there until `shutdown`.
@@ -33,10 +35,26 @@ pub(crate) async fn keep(client: &Client, shutdown: &CancellationToken) {
 }
 
 async fn create(client: &Client) -> Result<(), ScheduleError> {
-    let name = workflow_id::SWEEP_SCHEDULE;
-    let action = ScheduleAction::start_workflow(Sweep::run, (), queue::MAINTENANCE, name);
+    let (sweep, health) = (
+        workflow_id::SWEEP_SCHEDULE,
+        workflow_id::NODE_HEALTH_SCHEDULE,
+    );
+    let queue = queue::MAINTENANCE;
+    let start = ScheduleAction::start_workflow(Sweep::run, (), queue, sweep);
+    make(client, sweep, start, SWEEP_EVERY).await?;
+    let start = ScheduleAction::start_workflow(NodeHealthSweep::run, (), queue, health);
+    make(client, health, start, HEALTH_EVERY).await
+}
+
+/// A run that is not over when the next one is due lets that one fall out.
+async fn make(
+    client: &Client,
+    name: &str,
+    action: ScheduleAction,
+    every: Duration,
+) -> Result<(), ScheduleError> {
     let spec = ScheduleSpec::builder()
-        .intervals(vec![ScheduleIntervalSpec::new(SWEEP_EVERY, None)])
+        .intervals(vec![ScheduleIntervalSpec::new(every, None)])
         .build();
     let options = CreateScheduleOptions::builder()
         .action(action)

@@ -4,10 +4,12 @@
 mod allocation;
 mod limits;
 mod node_enrollment;
+mod node_health_sweep;
 mod saga;
 mod step;
 mod sweep;
 
 pub use allocation::Allocation;
 pub use node_enrollment::NodeEnrollment;
+pub use node_health_sweep::NodeHealthSweep;
 pub use sweep::Sweep;

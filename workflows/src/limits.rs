@@ -30,10 +30,16 @@ const NODE_PAUSE_MAX: Duration = Duration::from_secs(10);
 const SWEEP: Duration = Duration::from_mins(10);
 const SWEEP_ATTEMPTS: u32 = 3;
 
+/// A hundred machines, a few at once, each with its own time-out.
+const HEALTH: Duration = Duration::from_mins(15);
+const HEALTH_ATTEMPTS: u32 = 2;
+
 /// The history's length at which a run continues as a new one.
 pub(crate) const HISTORY_EVENTS: u32 = 2_000;
 /// The age at which it does.
 pub(crate) const RUN_AGE: Duration = Duration::from_hours(30 * 24);
+/// Pause before a degraded allocation is set up again on a node that seems well.
+pub(crate) const HEAL_PAUSE: Duration = Duration::from_mins(1);
 /// Pause before a row that somebody else moved is read again.
 pub(crate) const CONFLICT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -109,6 +115,20 @@ pub(crate) fn sweep(summary: &str) -> ActivityOptions {
         .retry_policy(
             RetryPolicy::builder()
                 .maximum_attempts(SWEEP_ATTEMPTS)
+                .build(),
+        )
+        .build()
+}
+
+/// Looks at a batch of machines.
+pub(crate) fn health(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(HEALTH)
+        .task_queue(queue::NODE_IO)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .retry_policy(
+            RetryPolicy::builder()
+                .maximum_attempts(HEALTH_ATTEMPTS)
                 .build(),
         )
         .build()

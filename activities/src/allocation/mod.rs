@@ -4,15 +4,16 @@
 
 mod admission;
 mod handover;
+mod health;
 mod order;
 mod release;
 
 use std::sync::Arc;
 
 use contract::allocation::{
-    Activate, Admission, Admit, AllocationView, BeginRelease, Extend, Fail, FailInput, FailRelease,
-    FinishRelease, Limits, Load, NextOrder, PendingOrder, RejectOrder, ReleaseRequest, Releasing,
-    RequestRelease, StepInput,
+    Activate, Admission, Admit, AllocationView, BeginRelease, Degrade, Extend, Fail, FailInput,
+    FailRelease, FinishRelease, Limits, Load, NextOrder, PendingOrder, Recover, RejectOrder,
+    ReleaseRequest, Releasing, RequestRelease, StepInput,
 };
 use db::allocation::queue::View;
 use db::allocation::transition::{self, Held};
@@ -62,6 +63,24 @@ impl Allocations {
         step: StepInput,
     ) -> Result<(), ActivityError> {
         Ok(handover::activate(&self.pool, step).await?)
+    }
+
+    #[activity(definition = Degrade)]
+    pub async fn degrade(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        step: StepInput,
+    ) -> Result<(), ActivityError> {
+        Ok(health::degrade(&self.pool, step).await?)
+    }
+
+    #[activity(definition = Recover)]
+    pub async fn recover(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        step: StepInput,
+    ) -> Result<(), ActivityError> {
+        Ok(health::recover(&self.pool, step).await?)
     }
 
     #[activity(definition = Fail)]
@@ -157,6 +176,12 @@ async fn view(pool: &PgPool, id: AllocationId) -> Result<Option<AllocationView>,
         return Ok(None);
     };
     let limits = limits(&mut conn, &view).await?;
+    let fault = match view.state {
+        AllocationState::Active | AllocationState::Degraded => {
+            db::node_health::fault_of(&mut conn, id).await?
+        }
+        _ => None,
+    };
     Ok(Some(AllocationView {
         org_id: view.org_id,
         project_id: view.project_id,
@@ -168,6 +193,7 @@ async fn view(pool: &PgPool, id: AllocationId) -> Result<Option<AllocationView>,
         operation_id: view.operation_id,
         queue_remaining_seconds: view.queue_remaining_seconds,
         lease_remaining_seconds: view.lease_remaining_seconds,
+        fault: fault.map(|fault| fault.code),
         limits,
     }))
 }

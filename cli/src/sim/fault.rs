@@ -1,5 +1,6 @@
-//! Fault knobs: files in `<node>/faults/`. `nvidia-smi` on the node reads `gpu-missing` and
-//! `wrong-driver` itself; the others are put into effect here. What is in effect is written to
+//! Fault knobs: files in `<node>/faults/`. `nvidia-smi` on the node reads `gpu-missing`,
+//! `wrong-driver`, `ecc-errors` and `hot` itself, `dmesg` reads `xid`; the others are put into
+//! effect here. What is in effect is written to
 //! `<node>/faults.applied`, one name a line, so that a test can wait for it.
 
 use std::collections::BTreeSet;
@@ -24,6 +25,9 @@ const KNOBS: &[&str] = &[
     "hang",
     "disk-full",
     "drop-connection",
+    "ecc-errors",
+    "hot",
+    "xid",
 ];
 
 /// Follows the knobs of one machine until the machine ends.

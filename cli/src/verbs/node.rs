@@ -1,5 +1,6 @@
 //! `berth node`: machines, for operators.
 
+mod capacity;
 mod reports;
 
 use clap::Subcommand;
@@ -50,6 +51,8 @@ pub(crate) enum Verb {
     Quarantine(OutArgs),
     /// Take a machine out of service for good; nobody may have GPUs of it
     Retire(OutArgs),
+    /// Count the GPUs of each SKU, and who waits for them
+    Capacity(PageArgs),
     /// Show what probes of a machine found, newest first
     Reports {
         #[arg(value_name = "NODE", value_parser = id::node)]
@@ -116,6 +119,15 @@ struct Node {
     last_probed_at: Option<String>,
     #[serde(default)]
     gpus: Vec<NodeGpu>,
+    #[serde(default)]
+    health: Option<Health>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Health {
+    looked_at: String,
+    fault: Option<String>,
+    missed_looks: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -139,6 +151,11 @@ impl Show for Node {
         table.field("gpus", self.expected_gpu_count);
         table.field("driver", &self.driver_version);
         table.field("last probed", &self.last_probed_at);
+        if let Some(health) = &self.health {
+            table.field("last looked at", &health.looked_at);
+            table.field("missed looks", health.missed_looks);
+            table.field("fault", &health.fault);
+        }
         let mut gpus = Table::columns(&["GPU", "STATE", "MODEL", "UUID"]);
         for gpu in &self.gpus {
             let index = gpu.index.to_string();
@@ -188,6 +205,7 @@ impl Run for Verb {
                     .await
             }
             Self::Reports { id, page } => reports::run(&id, page, session).await,
+            Self::Capacity(page) => capacity::run(page, session).await,
             Self::Probe { id, key, wait } => look("probe", &id, key, &wait, session).await,
             Self::Uncordon { id, key, wait } => look("uncordon", &id, key, &wait, session).await,
             Self::Cordon(args) => leave("cordon", args, session).await,

@@ -126,6 +126,35 @@ pub async fn activate(conn: &mut PgConnection, id: AllocationId) -> Result<Activ
     })
 }
 
+/// Its machine is not well.
+pub async fn degrade(conn: &mut PgConnection, id: AllocationId, code: &Code) -> Result<()> {
+    let done = sqlx::query!(
+        "update allocations set state = 'degraded', state_reason = $2
+         where id = $1 and state = 'active'",
+        id.uuid(),
+        code.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    one_row(&done)
+}
+
+/// It is well again, from the instant that is given back. Not if somebody wants it to end.
+pub async fn recover(conn: &mut PgConnection, id: AllocationId) -> Result<OffsetDateTime> {
+    let now = sqlx::query_scalar!(
+        r#"update allocations set state = 'active', state_reason = null
+           where id = $1 and state = 'degraded' and release_requested_at is null
+           returning clock_timestamp() as "now!""#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    now.ok_or(crate::Error::RowsAffected {
+        expected: 1,
+        actual: 0,
+    })
+}
+
 /// From any live state towards its end. The wish and its instant are in the row already.
 pub async fn begin_release(
     conn: &mut PgConnection,

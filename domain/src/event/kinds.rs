@@ -89,6 +89,10 @@ events! {
         project_id: ProjectId,
         code: Code,
     }
+    /// Its node is well again.
+    AllocationRecovered = "berth.provisioning.allocation.recovered", "allocation" allocation_id: AllocationId {
+        project_id: ProjectId,
+    }
     /// It is being taken down; its usage has ended.
     AllocationReleasing = "berth.provisioning.allocation.releasing", "allocation" allocation_id: AllocationId {
         project_id: ProjectId,

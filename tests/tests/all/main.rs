@@ -15,6 +15,7 @@ mod delivery;
 mod dial;
 mod endings;
 mod faults;
+mod health;
 mod idempotency;
 mod identity;
 mod idle;

@@ -14,6 +14,7 @@ use temporalio_client::WorkflowHistory;
 const BRANCHES: &[&str] = &[
     "allocation_cancelled_in_ui",
     "allocation_continued",
+    "allocation_degraded",
     "allocation_deleted_early",
     "allocation_extended",
     "allocation_lease_ended",
@@ -26,6 +27,7 @@ const BRANCHES: &[&str] = &[
     "allocation_waited",
     "node_available",
     "node_quarantined",
+    "node_health_sweep",
     "sweep",
 ];
 

@@ -29,10 +29,10 @@ async fn running(stack: &Stack, workflow_id: &str) -> String {
     eventually("the workflow runs", LIMIT, || run_of(stack, workflow_id)).await
 }
 
-/// Runs a sweep now, unless one is at work.
-pub(crate) async fn sweep(stack: &Stack) {
+/// Runs a schedule's workflow now, unless one is at work.
+pub(crate) async fn trigger(stack: &Stack, schedule: &str) {
     let client = stack.temporal().await;
-    let schedule = client.get_schedule_handle("sweep");
+    let schedule = client.get_schedule_handle(schedule);
     let policy = ScheduleOverlapPolicy::Skip;
     drop(
         schedule
@@ -87,7 +87,7 @@ async fn a_terminated_workflow_is_started_anew_from_its_row() {
     let undisturbed = running(stack, &healthy).await;
     stack.terminate_workflow(&workflow_id).await;
     let after = eventually("another run", LIMIT, || async {
-        sweep(stack).await;
+        trigger(stack, "sweep").await;
         run_of(stack, &workflow_id).await
     })
     .await;
@@ -101,17 +101,19 @@ async fn a_terminated_workflow_is_started_anew_from_its_row() {
     for id in [id, healthy_id] {
         released(&tenant, &id).await;
     }
-    // Each sweep leaves a history that replays.
-    let swept = eventually("a sweep ended", LIMIT, || async {
+    record_one(stack, "Sweep", "sweep").await;
+}
+
+/// Each run of a schedule leaves a history that replays.
+pub(crate) async fn record_one(stack: &Stack, workflow_type: &str, name: &str) {
+    let ended = format!("WorkflowType = '{workflow_type}' and ExecutionStatus = 'Completed'");
+    let one = eventually(&format!("a {workflow_type} ended"), LIMIT, || async {
         let client = stack.temporal().await;
-        let mut all = client.list_workflows(
-            "WorkflowType = 'Sweep' and ExecutionStatus = 'Completed'",
-            WorkflowListOptions::default(),
-        );
+        let mut all = client.list_workflows(&ended, WorkflowListOptions::default());
         futures::StreamExt::next(&mut all).await?.ok()
     })
     .await;
-    stack.record("sweep", swept.id()).await;
+    stack.record(name, one.id()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +134,7 @@ async fn a_dead_letter_does_not_keep_a_row_from_its_workflow() {
     .expect("a letter");
     stack.terminate_workflow(&workflow_id).await;
     let after = eventually("another run", LIMIT, || async {
-        sweep(stack).await;
+        trigger(stack, "sweep").await;
         run_of(stack, &workflow_id).await
     })
     .await;

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use contract::access::AccessSteps;
 use contract::allocation::{
     AllocationSteps, AllocationView, Order, PendingOrder, ReleaseReason, ReleaseRequest,
 };
+use domain::state::AllocationState;
 use temporalio_workflow::WorkflowContext;
 
+use super::provision::OnNode;
 use super::{Allocation, wait};
+use crate::limits;
 use crate::step::{self, Failure};
 
 /// Works off the oldest order; without one, sleeps until there is one or the lease ends.
@@ -21,6 +25,14 @@ pub(super) async fn serve(
     if let Some(order) = step::database(ctx, next, allocation_id, "look for orders").await? {
         return carry_out(ctx, order).await;
     }
+    match (view.state, &view.fault) {
+        (AllocationState::Active, Some(_)) => {
+            let (degrade, step) = (AllocationSteps::degrade, view.step(allocation_id));
+            return step::database(ctx, degrade, step, "its node is not well").await;
+        }
+        (AllocationState::Degraded, None) => return heal(ctx, seen, view).await,
+        _ => {}
+    }
     let limit = match view.lease_remaining_seconds.map(u64::try_from) {
         Some(Ok(0) | Err(_)) => {
             let reason = ReleaseReason::LeaseExpired;
@@ -31,6 +43,49 @@ pub(super) async fn serve(
     };
     wait(ctx, seen, limit, "until the lease ends").await;
     Ok(())
+}
+
+/// The node is well again: what its tenant had there is set up once more and tried, because a
+/// machine may have been started anew. As long as that does not work, it stays degraded.
+async fn heal(
+    ctx: &WorkflowContext<Allocation>,
+    seen: u64,
+    view: &AllocationView,
+) -> Result<(), Failure> {
+    let step = view.step(ctx.state(|s| s.input.allocation_id));
+    let node = OnNode {
+        ctx,
+        seen,
+        step,
+        patience_seconds: view.limits.step_retry_seconds,
+    };
+    let (access, probe) = (
+        view.limits.access_timeout_seconds,
+        view.limits.probe_timeout_seconds,
+    );
+    let again = async {
+        let (install, summary) = (AccessSteps::install, "set the tenant's access up again");
+        node.run(install, summary, access).await?;
+        let (accept, summary) = (AccessSteps::accept, "accept through the tenant's eyes");
+        node.run(accept, summary, probe).await
+    };
+    match again.await {
+        Ok(()) => {
+            let recover = AllocationSteps::recover;
+            step::database(ctx, recover, step, "its node is well again").await
+        }
+        Err(Failure::Node(_)) => {
+            wait(
+                ctx,
+                seen,
+                Some(limits::HEAL_PAUSE),
+                "until it is tried again",
+            )
+            .await;
+            Ok(())
+        }
+        Err(other) => Err(other),
+    }
 }
 
 async fn carry_out(

@@ -72,15 +72,20 @@ async fn set_up<'a>(
 }
 
 /// Steps of one try on its machine. Each ends early when somebody wants the allocation to end.
-struct OnNode<'a> {
-    ctx: &'a WorkflowContext<Allocation>,
-    seen: u64,
-    step: StepInput,
-    patience_seconds: u32,
+pub(super) struct OnNode<'a> {
+    pub(super) ctx: &'a WorkflowContext<Allocation>,
+    pub(super) seen: u64,
+    pub(super) step: StepInput,
+    pub(super) patience_seconds: u32,
 }
 
 impl OnNode<'_> {
-    async fn run<A>(&self, activity: A, summary: &str, timeout_seconds: u32) -> Result<(), Failure>
+    pub(super) async fn run<A>(
+        &self,
+        activity: A,
+        summary: &str,
+        timeout_seconds: u32,
+    ) -> Result<(), Failure>
     where
         A: ActivityDefinition<Input = StepInput, Output = ()>,
     {

@@ -1,6 +1,7 @@
 //! `/admin`: what platform operators see and do.
 
 mod authorization_policies;
+mod capacity;
 mod dead_letters;
 mod identities;
 mod nodes;
@@ -14,6 +15,7 @@ use crate::endpoint::Endpoint;
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     [
         nodes::endpoints(),
+        capacity::endpoints(),
         operations::endpoints(),
         dead_letters::endpoints(),
         identities::endpoints(),

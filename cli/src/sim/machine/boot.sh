@@ -26,6 +26,7 @@ done
 mount -t tmpfs -o mode=0755,size=1m,nosuid local usr/local
 mkdir usr/local/bin
 install -m 0755 "$NODE_DIR/nvidia-smi" usr/local/bin/nvidia-smi
+install -m 0755 "$NODE_DIR/dmesg" usr/local/bin/dmesg
 
 mount --bind "$NODE_DIR/etc" etc
 mount --bind "$NODE_DIR/home" home

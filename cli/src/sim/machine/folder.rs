@@ -75,6 +75,7 @@ pub(super) async fn prepare(
     fs::write(etc.join("berth/gpus.csv"), inventory(directory, request)?)?;
     fs::write(directory.join("boot.sh"), include_str!("boot.sh"))?;
     fs::write(directory.join("nvidia-smi"), include_str!("nvidia-smi.sh"))?;
+    fs::write(directory.join("dmesg"), include_str!("dmesg.sh"))?;
     for index in 0..request.gpus {
         let device = directory.join(format!("devices/nvidia{index}"));
         if !device.exists() {

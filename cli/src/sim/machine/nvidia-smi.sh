@@ -50,6 +50,15 @@ if [ -e "$faults/wrong-driver" ]; then
     [ -n "$driver" ] || driver=470.57.02
 fi
 
+# Memory errors of the GPU named in the knob, or of the first; heat of all of them.
+broken=
+if [ -e "$faults/ecc-errors" ]; then
+    broken=$(head -n 1 "$faults/ecc-errors")
+    broken=${broken:-0}
+fi
+heat=31
+[ ! -e "$faults/hot" ] || heat=93
+
 visible() {
     while IFS=, read -r index uuid name version memory; do
         [ "$index" = "$missing" ] && continue
@@ -77,7 +86,8 @@ case $mode in
         esac
         ;;
     query)
-        echo "$gpus" | awk -F, -v fields="$fields" -v format=",$format," '
+        echo "$gpus" | awk -F, -v fields="$fields" -v format=",$format," \
+            -v broken="$broken" -v heat="$heat" '
             function field(name) {
                 if (name == "index") return $1
                 if (name == "uuid" || name == "gpu_uuid") return $2
@@ -92,10 +102,11 @@ case $mode in
                 if (name == "compute_mode") return "Default"
                 if (name == "mig.mode.current") return "Disabled"
                 if (name == "ecc.mode.current") return "Enabled"
+                if (name == "ecc.errors.uncorrected.volatile.total" && $1 == broken) return 3
                 if (name ~ /^ecc\.errors\.(un)?corrected\.(volatile|aggregate)\.total$/) return 0
                 if (name ~ /^retired_pages\./) return "[N/A]"
                 if (name == "fan.speed") return "[N/A]"
-                if (name == "temperature.gpu") return 31 + $1 % 4
+                if (name == "temperature.gpu") return heat + $1 % 4
                 unit = " MiB"
                 if (name == "memory.total") return $5 suffix()
                 if (name == "memory.used") return 2 suffix()

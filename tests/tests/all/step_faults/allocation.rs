@@ -16,6 +16,8 @@ enum Way {
     /// Its lease ends.
     Expired,
     Extended,
+    /// Its GPU is found bad, and well again later.
+    Degraded,
     /// Nobody has room for it.
     NoRoom,
     /// Its first node is found bad.
@@ -45,6 +47,7 @@ const WAYS: &[(Way, &[&str])] = &[
     ),
     (Way::Expired, &["allocation.request_release"]),
     (Way::Extended, &["operation.next", "lease.extend"]),
+    (Way::Degraded, &["allocation.degrade", "allocation.recover"]),
     (Way::NoRoom, &["allocation.fail"]),
     (Way::BadNode, &["capacity.give_back"]),
     (Way::Stuck, &["allocation.fail_release"]),
@@ -89,9 +92,9 @@ pub(super) async fn cases(stack: &Stack) -> Vec<Case<'static>> {
 }
 
 impl Case<'_> {
-    /// Others would ask for capacity on its behalf.
+    /// Others would ask for capacity on its behalf, or be told of its machine's fault.
     pub(super) fn is_lonely(&self) -> bool {
-        self.strike.step == "capacity.assign"
+        self.strike.step == "capacity.assign" || self.way == Way::Degraded
     }
 
     fn strikes(&self) -> Vec<Strike> {
@@ -154,6 +157,7 @@ pub(super) async fn run(stack: &Stack, worker: &PlannedWorker, case: Case<'_>) {
                 "{what}: {extended}"
             );
         }
+        Way::Degraded => degraded(stack, case.tenant, &id, cancelled).await,
         Way::Nonsense => nonsense(stack, case.tenant, &id).await,
         _ => {}
     }
@@ -163,8 +167,8 @@ pub(super) async fn run(stack: &Stack, worker: &PlannedWorker, case: Case<'_>) {
     }
     if case.way == Way::Stuck {
         // A failure that could not be written down is tried once more, and that succeeds.
-        let stuck = api.allocation_in(&id, &["release_failed", "released"], LIMIT);
-        if stuck.await["state"] == "release_failed" {
+        let failed = api.allocation_in(&id, &["release_failed", "released"], LIMIT);
+        if failed.await["state"] == "release_failed" {
             let again = format!("{path}:retry-release");
             let again = api.post(&again, &Value::Null).await.expect(202);
             api.finished(&again, LIMIT).await;
@@ -174,7 +178,64 @@ pub(super) async fn run(stack: &Stack, worker: &PlannedWorker, case: Case<'_>) {
     closed(stack, &workflow).await;
     assert_eq!(worker.missed(&workflow), [], "{what}");
     stack.assert_clean(&id).await;
-    assert_billed_once(stack, &ended).await;
+    assert_billed_once(stack, &ended, case.way == Way::Degraded).await;
+    if case.strike.fault == Fault::Twice {
+        assert_once(stack, &ended, case.way).await;
+    }
+}
+
+/// A step that ran twice has the effect of once: nothing is told twice, no machine is given up, the
+/// lease is extended by what was asked for.
+async fn assert_once(stack: &Stack, allocation: &Value, way: Way) {
+    let id = allocation["id"].as_str().expect("an id");
+    let (told_twice, tries, lease): (Vec<String>, i32, Option<i64>) = sqlx::query_as(
+        "select array(select type from outbox_events where aggregate_id = a.id
+                      group by type having count(*) > 1),
+                attempts, extract(epoch from lease_ends_at - active_at)::bigint
+         from allocations a where id = $1::uuid",
+    )
+    .bind(id.rsplit('_').next().expect("an id"))
+    .fetch_one(&stack.database().await)
+    .await
+    .expect("its row");
+    let (again, wanted) = match way {
+        Way::BadNode => (2, 2),
+        Way::Stuck => (1, 1),
+        Way::NoRoom => (0, 0),
+        _ => (0, 1),
+    };
+    assert_eq!(told_twice.len(), again, "{way:?}: {told_twice:?}");
+    assert_eq!(tries, wanted, "{way:?}: {allocation}");
+    let extended = match way {
+        Way::Extended => 3_660,
+        Way::Expired => 1,
+        _ => 3_600,
+    };
+    assert_eq!(lease.unwrap_or(extended), extended, "{way:?}: {allocation}");
+}
+
+/// Writes down what a health sweep would have found, and later that it is gone.
+async fn degraded(stack: &Stack, tenant: &Tenant, id: &str, cancelled: bool) {
+    let row = id.rsplit('_').next().expect("an id");
+    let workflow = format!("allocation/{id}");
+    for (fault, state) in [(Some("gpu_missing"), "degraded"), (None, "active")] {
+        sqlx::query(
+            "insert into node_health (node_id, fault, fault_since)
+             select node_id, $2, case when $2 is not null then clock_timestamp() end
+             from allocation_nodes where allocation_id = $1::uuid and released_at is null
+             on conflict (node_id) do update
+               set fault = excluded.fault, fault_since = excluded.fault_since, fault_gpus = null",
+        )
+        .bind(row)
+        .bind(fault)
+        .execute(&stack.database().await)
+        .await
+        .expect("a machine's health");
+        plant_intent(stack, ("wake", "Allocation"), &workflow, None, 0).await;
+        let states = [state, "released"];
+        let states = if cancelled { &states[..] } else { &states[..1] };
+        tenant.api.allocation_in(id, states, LIMIT).await;
+    }
 }
 
 /// An order that no route takes: to try the release of a running allocation again.
@@ -205,14 +266,13 @@ async fn nonsense(stack: &Stack, tenant: &Tenant, id: &str) {
     assert_ne!(ended["state"], "succeeded", "{ended}");
 }
 
-/// Whoever got a machine has one interval, which ends when the end was asked for; nobody else has
-/// any.
-async fn assert_billed_once(stack: &Stack, allocation: &Value) {
+/// Whoever got a machine has one interval, which ends when the end was asked for, or, where the
+/// machine was bad for a while, one before and one after that; nobody else has any.
+async fn assert_billed_once(stack: &Stack, allocation: &Value, was_bad: bool) {
     let id = allocation["id"].as_str().expect("an id");
-    let (intervals, sound): (i64, bool) = sqlx::query_as(
-        "select count(u.id),
-                count(u.id) = (a.active_at is not null)::int
-                and coalesce(bool_and(upper(u.period) = a.release_requested_at), true)
+    let (intervals, active, to_the_end): (i64, bool, bool) = sqlx::query_as(
+        "select count(u.id), a.active_at is not null,
+                coalesce(max(upper(u.period)) = a.release_requested_at, true)
          from allocations a left join usage_intervals u on u.allocation_id = a.id
          where a.id = $1::uuid group by a.id",
     )
@@ -220,5 +280,10 @@ async fn assert_billed_once(stack: &Stack, allocation: &Value) {
     .fetch_one(&stack.database().await)
     .await
     .expect("its usage");
+    let sound = match (active, was_bad) {
+        (false, _) => intervals == 0,
+        (true, false) => intervals == 1 && to_the_end,
+        (true, true) => (1..=2).contains(&intervals),
+    };
     assert!(sound, "{intervals} intervals of {allocation}");
 }

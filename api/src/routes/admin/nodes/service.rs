@@ -48,10 +48,11 @@ pub(super) async fn leave(
     let conn = permitted.conn();
     let absent = || Problem::not_found(AdminNodeView::KIND);
     let node = db::node::lock(conn, id).await?.ok_or_else(absent)?;
-    // A look that is under way would bring it back.
+    // A look that is under way would bring it back, and so would the health sweep.
     for look in db::order::open(conn, id.uuid()).await? {
         db::operation::request_cancel(conn, look.id).await?;
     }
+    db::node_health::keep_out(conn, id).await?;
     if node.state != to {
         if !node.state.may_become(to) {
             let (from, to) = (node.state.as_str(), to.as_str());

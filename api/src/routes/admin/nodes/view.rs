@@ -1,6 +1,7 @@
 //! How a machine looks to an operator.
 
 use db::node::{Node, NodeGpu};
+use db::node_health::NodeHealth;
 use domain::id::NodeId;
 use domain::state::{GpuState, NodeState};
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub(crate) struct AdminNodeView {
     /// Stable code of why it takes no reservations.
     pub state_reason: Option<String>,
     pub gpus: Vec<AdminGpuView>,
+    /// What the health sweep knows; `null` before its first look.
+    pub health: Option<HealthView>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_probed_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
@@ -67,6 +70,43 @@ impl Recall for AdminNodeView {
     }
 }
 
+/// How a machine fares, from look to look.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NodeHealth)]
+pub(crate) struct HealthView {
+    #[serde(with = "time::serde::rfc3339")]
+    pub looked_at: OffsetDateTime,
+    /// Looks in a row without an answer.
+    pub missed_looks: u32,
+    /// Stable code of what keeps allocations from their work; `null`: nothing does.
+    pub fault: Option<String>,
+    /// Indexes of the GPUs that it concerns; `null`: the whole machine.
+    pub fault_gpus: Option<Vec<u32>>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub fault_since: Option<OffsetDateTime>,
+    /// What the last look found, faults or not: `code`, `gpu_index`, `detail`.
+    #[schema(value_type = Vec<Object>)]
+    pub findings: serde_json::Value,
+}
+
+impl From<NodeHealth> for HealthView {
+    fn from(row: NodeHealth) -> Self {
+        let (fault, fault_gpus) = row
+            .health
+            .fault
+            .map(|fault| (fault.code.to_string(), fault.gpus))
+            .unzip();
+        Self {
+            looked_at: row.looked_at,
+            missed_looks: row.health.missed_looks,
+            fault,
+            fault_gpus: fault_gpus.flatten(),
+            fault_since: row.fault_since,
+            findings: row.findings,
+        }
+    }
+}
+
 /// A GPU as enrollment found it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = NodeGpu)]
@@ -85,19 +125,26 @@ impl AdminNodeView {
         Ok(views.remove(0))
     }
 
-    /// Reads the GPUs of a page of machines in one statement.
+    /// Reads what belongs to a page of machines: a fixed number of statements.
     pub(crate) async fn load_all(
         conn: &mut db::PgConnection,
         rows: Vec<Node>,
     ) -> db::Result<Vec<Self>> {
         let ids: Vec<NodeId> = rows.iter().map(|row| row.id).collect();
         let gpus = db::node::gpus(conn, &ids).await?;
-        Ok(rows.into_iter().map(|row| view(row, &gpus)).collect())
+        let mut health = db::node_health::of(conn, &ids).await?;
+        let views = rows.into_iter().map(|row| {
+            let id = row.id;
+            let mut known = health.extract_if(.., |health| health.node_id == id);
+            view(row, &gpus, known.next())
+        });
+        Ok(views.collect())
     }
 }
 
-fn view(row: Node, gpus: &[NodeGpu]) -> AdminNodeView {
+fn view(row: Node, gpus: &[NodeGpu], health: Option<NodeHealth>) -> AdminNodeView {
     AdminNodeView {
+        health: health.map(HealthView::from),
         gpus: gpus
             .iter()
             .filter(|gpu| gpu.node_id == row.id)

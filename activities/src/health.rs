@@ -1,0 +1,316 @@
+//! Looking after machines that are in the fleet: what the look at one is, and what follows from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::health::{Look, LookInput, Looked, Tally};
+use contract::workflow_id;
+use db::PgConnection;
+use db::intent::{IntentKind, NewIntent};
+use db::machine::Machine;
+use db::node_health::{NodeHealth, Seen};
+use db::operation::NewOperation;
+use domain::event::NodeQuarantined;
+use domain::health::{self, Patience};
+use domain::id::NodeId;
+use domain::inventory::{Finding, FindingCode};
+use domain::operation::OperationKind;
+use domain::policy::{self, Policy, Scope};
+use domain::reason::Code;
+use domain::state::NodeState;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::allocation::count;
+use crate::audit;
+use crate::machine::{Fault, Machines, beat};
+use crate::probe::{self, Probe};
+use crate::refusal::Refusal;
+
+/// Machines of one step.
+const BATCH: i64 = 100;
+/// Those that are looked at at the same time.
+const CONCURRENCY: usize = 16;
+/// Looks begin this far apart at most, so that a batch does not reach a network all at once.
+const JITTER_MILLIS: u128 = 100;
+
+/// The look at machines.
+#[derive(Debug)]
+pub struct HealthLooks {
+    pub machines: Arc<Machines>,
+}
+
+#[activities]
+impl HealthLooks {
+    #[activity(definition = Look)]
+    pub async fn look(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: LookInput,
+    ) -> Result<Looked, ActivityError> {
+        Ok(beat(&ctx, look(&self.machines, input)).await?)
+    }
+}
+
+/// By what a look is judged: policy of the whole platform.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    timeout: Duration,
+    patience: Patience,
+}
+
+impl Terms {
+    async fn read(conn: &mut PgConnection) -> db::Result<Self> {
+        let mut value = async |policy: &'static Policy| {
+            let value = db::policy::resolve(&mut *conn, policy, Scope::Platform).await;
+            value.map(count)
+        };
+        Ok(Self {
+            timeout: Duration::from_secs(value(&policy::HEALTH_TIMEOUT).await?.into()),
+            patience: Patience {
+                missed_looks: value(&policy::HEALTH_MISSES).await?,
+                good_looks: value(&policy::HEALTH_GOOD_LOOKS).await?,
+            },
+        })
+    }
+}
+
+async fn look(machines: &Machines, input: LookInput) -> Result<Looked, Fault> {
+    let mut conn = machines.pool.acquire().await?;
+    let terms = Terms::read(&mut conn).await?;
+    let batch = db::node_health::page(&mut conn, input.after, BATCH).await?;
+    drop(conn);
+    let last = batch.last().copied();
+    let looks = stream::iter(batch).map(|node| look_at(machines, node, terms));
+    let tally =
+        looks
+            .buffer_unordered(CONCURRENCY)
+            .try_fold(Tally::default(), async |mut tally, one| {
+                tally += one;
+                Ok(tally)
+            });
+    Ok(Looked {
+        last,
+        tally: tally.await?,
+    })
+}
+
+async fn look_at(machines: &Machines, node: NodeId, terms: Terms) -> Result<Tally, Fault> {
+    let pause = node.uuid().as_u128() % JITTER_MILLIS;
+    tokio::time::sleep(Duration::from_millis(pause.try_into().unwrap_or_default())).await;
+    let machine = db::machine::get(&mut *machines.pool.acquire().await?, node).await?;
+    let Some(machine) = machine else {
+        return Ok(Tally::default());
+    };
+    let one = Tally::default();
+    let (one, outcome) = match machines.probe(&machine, terms.timeout).await {
+        Ok(probe) if probe.findings.is_empty() => {
+            record(machines, &machine, Sight::Answer(probe), terms.patience).await?;
+            (Tally { well: 1, ..one }, "well")
+        }
+        Ok(probe) => {
+            record(machines, &machine, Sight::Answer(probe), terms.patience).await?;
+            (Tally { ailing: 1, ..one }, "ailing")
+        }
+        Err(Fault::Node(code, why)) => {
+            tracing::warn!(%node, %code, why, "a node cannot be used");
+            let sight = Sight::None(health::Look::Unusable(code));
+            record(machines, &machine, sight, terms.patience).await?;
+            (Tally { ailing: 1, ..one }, "ailing")
+        }
+        Err(Fault::Away(code, why)) => {
+            tracing::warn!(%node, %code, why, "a node does not answer");
+            let sight = Sight::None(health::Look::Away(code));
+            record(machines, &machine, sight, terms.patience).await?;
+            (Tally { away: 1, ..one }, "away")
+        }
+        // The list of permitted addresses is ours; a mistake in it must not condemn a fleet.
+        Err(Fault::Denied) => {
+            tracing::error!(%node, "a node's address is no longer permitted");
+            (Tally { away: 1, ..one }, "denied")
+        }
+        Err(other) => return Err(other),
+    };
+    metrics::counter!("node_health_looks_total", "outcome" => outcome).increment(1);
+    Ok(one)
+}
+
+/// What came back from a machine.
+enum Sight {
+    Answer(Probe),
+    None(health::Look),
+}
+
+impl Sight {
+    /// What that means, by what was known of the machine.
+    fn judged(&self, known: Option<&NodeHealth>) -> health::Look {
+        let probe = match self {
+            Self::Answer(probe) => probe,
+            Self::None(look) => return look.clone(),
+        };
+        let mut findings = probe.findings.clone();
+        let before = known.and_then(|known| known.boot_id.as_deref());
+        if before.is_some_and(|boot_id| boot_id != probe.boot_id) {
+            findings.push(Finding {
+                code: FindingCode::Rebooted,
+                gpu_index: None,
+                detail: "it was started anew since the last look".to_owned(),
+            });
+            findings.sort_by_key(|finding| finding.code);
+        }
+        health::Look::Seen(findings)
+    }
+}
+
+/// Writes down how the machine fares now, and what follows from it, in one transaction.
+async fn record(
+    machines: &Machines,
+    machine: &Machine,
+    sight: Sight,
+    patience: Patience,
+) -> Result<(), Fault> {
+    let mut tx = machines.pool.begin().await?;
+    let node = machine.node_id;
+    let Some((state, known)) = db::node_health::hold(&mut tx, node).await? else {
+        return Ok(());
+    };
+    let look = sight.judged(known.as_ref());
+    let before = known.as_ref().map(|known| known.health.clone());
+    let before = before.unwrap_or_default();
+    let now = before.clone().after(&look, patience);
+
+    let code = match &look {
+        health::Look::Away(_) => now.fault.as_ref().map(|fault| fault.code.clone()),
+        _ => look.code(),
+    };
+    let mut took_out = known.as_ref().is_some_and(|known| known.took_out);
+    took_out &= state == NodeState::Quarantined;
+    match code {
+        Some(code) if matches!(state, NodeState::Available | NodeState::Draining) => {
+            quarantine(&mut tx, node, state, &code).await?;
+            took_out = true;
+        }
+        None if took_out && now.fault.is_none() && now.good_looks >= patience.good_looks => {
+            bring_back(&mut tx, node).await?;
+            took_out = false;
+        }
+        _ => {}
+    }
+    if before.fault != now.fault {
+        wake(&mut tx, node).await?;
+    }
+    keep(
+        &mut tx,
+        machine,
+        &sight,
+        &look,
+        known.as_ref(),
+        (&now, took_out),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The row, and a report where the findings are others than before.
+async fn keep(
+    conn: &mut PgConnection,
+    machine: &Machine,
+    sight: &Sight,
+    look: &health::Look,
+    known: Option<&NodeHealth>,
+    (now, took_out): (&health::Health, bool),
+) -> db::Result<()> {
+    let findings = match look {
+        health::Look::Away(code) | health::Look::Unusable(code) => json!([{ "code": code }]),
+        health::Look::Seen(findings) => json!(findings),
+    };
+    let (boot_id, shown) = match sight {
+        Sight::Answer(probe) => (Some(probe.boot_id.as_str()), probe.shown()),
+        Sight::None(_) => (None, json!({})),
+    };
+    if known.is_none_or(|known| codes(&known.findings) != codes(&findings)) {
+        probe::keep(conn, machine.node_id, None, "health", &findings, &shown).await?;
+    }
+    let seen = Seen {
+        node_id: machine.node_id,
+        health: now,
+        findings: &findings,
+        boot_id,
+        took_out,
+    };
+    db::node_health::put(conn, &seen).await
+}
+
+/// What is compared from look to look: details such as degrees change with each.
+fn codes(findings: &serde_json::Value) -> Vec<(&serde_json::Value, &serde_json::Value)> {
+    let all = findings.as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter()
+        .map(|one| (&one["code"], &one["gpu_index"]))
+        .collect()
+}
+
+async fn quarantine(
+    conn: &mut PgConnection,
+    node: NodeId,
+    from: NodeState,
+    code: &Code,
+) -> Result<(), Refusal> {
+    let (to, why) = (NodeState::Quarantined, Some(code.as_str()));
+    if db::node::set_state(conn, node, from, to, why).await? {
+        let event = NodeQuarantined {
+            node_id: node,
+            code: code.clone(),
+        };
+        db::outbox::append(conn, None, &event.into()).await?;
+        let by = workflow_id::NODE_HEALTH_SCHEDULE;
+        audit::node(conn, by, node, "node.quarantine", Some(code)).await?;
+    }
+    Ok(())
+}
+
+/// Orders the check that takes it into the fleet again.
+async fn bring_back(conn: &mut PgConnection, node: NodeId) -> Result<(), Refusal> {
+    let deadline = db::policy::resolve(conn, &policy::OPERATION_DEADLINE, Scope::Platform).await?;
+    let workflow_id = workflow_id::node(node);
+    let order = NewOperation {
+        id: db::id::fresh(),
+        org_id: None,
+        kind: OperationKind::NodeProbe,
+        resource_id: node.uuid(),
+        workflow_id: &workflow_id,
+        requested_by: None,
+        params: json!({}),
+        deadline_seconds: deadline,
+    };
+    let order = db::operation::insert(conn, &order).await?;
+    let owed = NewIntent {
+        kind: IntentKind::Wake,
+        org_id: None,
+        workflow_type: workflow_id::NODE_ENROLLMENT,
+        workflow_id: &workflow_id,
+        resource_id: node.uuid(),
+        operation_id: Some(order.id),
+    };
+    db::intent::append(conn, &owed).await?;
+    let by = workflow_id::NODE_HEALTH_SCHEDULE;
+    audit::node(conn, by, node, "node.probe", None).await
+}
+
+/// Has everybody look who has GPUs there: what the fault means to each is the workflow's to say.
+async fn wake(conn: &mut PgConnection, node: NodeId) -> db::Result<()> {
+    for (allocation, org_id) in db::node_health::in_use(conn, node).await? {
+        let owed = NewIntent {
+            kind: IntentKind::Wake,
+            org_id: Some(org_id),
+            workflow_type: workflow_id::ALLOCATION,
+            workflow_id: &workflow_id::allocation(allocation),
+            resource_id: allocation.uuid(),
+            operation_id: None,
+        };
+        db::intent::append(conn, &owed).await?;
+    }
+    Ok(())
+}
