@@ -7,16 +7,16 @@ use contract::workflow_id;
 use db::allocation::transition::{self, Held};
 use db::intent::{IntentKind, NewIntent};
 use db::{PgConnection, PgPool};
-use domain::event::{AllocationProvisioning, AllocationQueued, NodeQuarantined};
+use domain::event::{AllocationProvisioning, AllocationQueued};
 use domain::id::{AllocationId, NodeId};
 use domain::operation::OperationKind;
 use domain::placement::best_fit;
-use domain::state::{AllocationState, NodeState, StateMachine, StepState};
+use domain::state::{AllocationState, StepState};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::allocation::{count, count_transition, end_in_failure, publish};
-use crate::audit;
+use crate::quarantine::quarantine;
 use crate::refusal::Refusal;
 
 /// Grants of one call; who comes after them is served by the next call.
@@ -152,7 +152,8 @@ pub async fn give_back(pool: &PgPool, input: &GiveBackInput) -> Result<(), Refus
         return Err(Refusal::conflict(held.id, held.state));
     }
     db::capacity::free(&mut tx, held.id).await?;
-    quarantine(&mut tx, machine.node_id, input).await?;
+    let by = workflow_id::allocation(held.id);
+    quarantine(&mut tx, machine.node_id, &input.fault, &by).await?;
     let to = if input.requeue {
         transition::enter_queue(&mut tx, held.id, held.state, Some(&input.fault)).await?;
         let event = AllocationQueued {
@@ -170,30 +171,5 @@ pub async fn give_back(pool: &PgPool, input: &GiveBackInput) -> Result<(), Refus
     };
     tx.commit().await?;
     count_transition(held.state, to);
-    Ok(())
-}
-
-/// Keeps the node from being given to anybody else, unless it is out of service already.
-async fn quarantine(
-    conn: &mut PgConnection,
-    node: NodeId,
-    input: &GiveBackInput,
-) -> Result<(), Refusal> {
-    let Some(row) = db::node::lock(conn, node).await? else {
-        return Ok(());
-    };
-    if !row.state.may_become(NodeState::Quarantined) {
-        return Ok(());
-    }
-    let (to, why) = (NodeState::Quarantined, Some(input.fault.as_str()));
-    if db::node::set_state(conn, node, row.state, to, why).await? {
-        let event = NodeQuarantined {
-            node_id: node,
-            code: input.fault.clone(),
-        };
-        db::outbox::append(conn, None, &event.into()).await?;
-        let by = workflow_id::allocation(input.step.allocation_id);
-        audit::node(conn, &by, node, "node.quarantine", Some(&input.fault)).await?;
-    }
     Ok(())
 }

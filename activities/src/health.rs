@@ -10,13 +10,11 @@ use db::intent::{IntentKind, NewIntent};
 use db::machine::Machine;
 use db::node_health::{NodeHealth, Seen};
 use db::operation::NewOperation;
-use domain::event::NodeQuarantined;
 use domain::health::{self, Patience};
 use domain::id::NodeId;
 use domain::inventory::{Finding, FindingCode};
 use domain::operation::OperationKind;
 use domain::policy::{self, Policy, Scope};
-use domain::reason::Code;
 use domain::state::NodeState;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
@@ -27,6 +25,7 @@ use crate::allocation::count;
 use crate::audit;
 use crate::machine::{Fault, Machines, beat};
 use crate::probe::{self, Probe};
+use crate::quarantine::quarantine;
 use crate::refusal::Refusal;
 
 /// Machines of one step.
@@ -189,7 +188,7 @@ async fn record(
     took_out &= state == NodeState::Quarantined;
     match code {
         Some(code) if matches!(state, NodeState::Available | NodeState::Draining) => {
-            quarantine(&mut tx, node, state, &code).await?;
+            quarantine(&mut tx, node, &code, workflow_id::NODE_HEALTH_SCHEDULE).await?;
             took_out = true;
         }
         None if took_out && now.fault.is_none() && now.good_looks >= patience.good_looks => {
@@ -250,25 +249,6 @@ fn codes(findings: &serde_json::Value) -> Vec<(&serde_json::Value, &serde_json::
     all.iter()
         .map(|one| (&one["code"], &one["gpu_index"]))
         .collect()
-}
-
-async fn quarantine(
-    conn: &mut PgConnection,
-    node: NodeId,
-    from: NodeState,
-    code: &Code,
-) -> Result<(), Refusal> {
-    let (to, why) = (NodeState::Quarantined, Some(code.as_str()));
-    if db::node::set_state(conn, node, from, to, why).await? {
-        let event = NodeQuarantined {
-            node_id: node,
-            code: code.clone(),
-        };
-        db::outbox::append(conn, None, &event.into()).await?;
-        let by = workflow_id::NODE_HEALTH_SCHEDULE;
-        audit::node(conn, by, node, "node.quarantine", Some(code)).await?;
-    }
-    Ok(())
 }
 
 /// Orders the check that takes it into the fleet again.

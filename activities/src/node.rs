@@ -11,6 +11,7 @@ use domain::inventory::Gpu;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+use crate::leftovers;
 use crate::machine::{Fault, Machines, attend, limit};
 use crate::refusal::Refusal;
 use crate::step::Step;
@@ -49,6 +50,7 @@ async fn verify(
     let first = db::gpu::list(&mut conn, check.node_id).await?.is_empty();
     drop(conn);
 
+    leftovers::clear(&machines, &machine, limit).await?;
     let probe = machines.probe(&machine, limit).await?;
     let kind = if first { "enrollment" } else { "probe" };
     let mut tx = machines.pool.begin().await?;

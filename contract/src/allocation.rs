@@ -33,6 +33,10 @@ pub struct AllocationView {
     pub queue_remaining_seconds: i64,
     /// Seconds from now to the lease's end, once there is one; negative when it has passed.
     pub lease_remaining_seconds: Option<i64>,
+    /// Seconds from now to the next warning that the lease ends, if one is to come; 0 and below: it
+    /// is due.
+    #[serde(default)]
+    pub warning_remaining_seconds: Option<i64>,
     /// What keeps its tenant from working, once it was handed over.
     #[serde(default)]
     pub fault: Option<Code>,
@@ -114,6 +118,7 @@ pub enum Order {
     Extend,
     Release,
     RetryRelease,
+    ForceRelease,
 }
 
 /// Steps of an allocation that live in the database.
@@ -184,6 +189,13 @@ impl AllocationSteps {
         unimplemented!()
     }
 
+    /// `release_failed → released` without a proof: the GPUs count as faulty and the node is in quarantine
+    /// until a check of it has removed what may be left.
+    #[activity(name = "allocation.give_up")]
+    pub fn give_up(_: StepInput) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
     /// The oldest order not yet worked off.
     #[activity(name = "operation.next")]
     pub fn next_order(_: AllocationId) -> Result<Option<PendingOrder>, ActivityError> {
@@ -196,6 +208,12 @@ impl AllocationSteps {
         unimplemented!()
     }
 
+    /// Tells the tenant that the lease is going to end, if that is due and was not told for this end.
+    #[activity(name = "lease.warn")]
+    pub fn warn(_: AllocationId) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
     /// Fails an order that makes no sense in the allocation's state.
     #[activity(name = "operation.reject")]
     pub fn reject_order(_: OperationId) -> Result<(), ActivityError> {
@@ -204,6 +222,6 @@ impl AllocationSteps {
 }
 
 pub use self::allocation_steps::{
-    Activate, Admit, BeginRelease, Degrade, Extend, Fail, FailRelease, FinishRelease, Load,
-    NextOrder, Recover, RejectOrder, RequestRelease,
+    Activate, Admit, BeginRelease, Degrade, Extend, Fail, FailRelease, FinishRelease, GiveUp, Load,
+    NextOrder, Recover, RejectOrder, RequestRelease, Warn,
 };

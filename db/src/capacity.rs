@@ -163,6 +163,27 @@ pub async fn free(conn: &mut PgConnection, allocation: AllocationId) -> Result<(
     Ok(())
 }
 
+/// Ends the allocation's hold without a proof that nothing of it is left: its GPUs are faulty until
+/// there is one.
+pub async fn give_up(conn: &mut PgConnection, allocation: AllocationId) -> Result<()> {
+    sqlx::query!(
+        "update gpus set state = 'faulty'
+         where state in ('reserved', 'held', 'cleaning') and id in (
+           select gpu_id from allocation_gpus where allocation_id = $1 and released_at is null)",
+        allocation.uuid(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update allocation_nodes set unproved_at = clock_timestamp()
+         where allocation_id = $1 and released_at is null",
+        allocation.uuid(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    free(conn, allocation).await
+}
+
 /// The machine that a try was given, and whether something may be on it.
 pub async fn machine(
     conn: &mut PgConnection,

@@ -180,3 +180,61 @@ pub async fn set_probed(
     .await?;
     one_row(&done)
 }
+
+/// A try that was given up without a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unproved {
+    pub allocation_id: AllocationId,
+    pub attempt: i32,
+    /// Indexes of the GPUs that it had.
+    pub gpus: Vec<i32>,
+}
+
+/// Tries whose leftovers a machine may still hold, oldest first.
+pub async fn unproved(conn: &mut PgConnection, node: NodeId) -> Result<Vec<Unproved>> {
+    let rows = sqlx::query!(
+        r#"select an.allocation_id, an.attempt,
+                  array(select g.gpu_index from allocation_gpus ag join gpus g on g.id = ag.gpu_id
+                        where ag.allocation_id = an.allocation_id and ag.attempt = an.attempt
+                        order by g.gpu_index) as "gpus!"
+           from allocation_nodes an
+           where an.node_id = $1 and an.unproved_at is not null
+           order by an.unproved_at"#,
+        node.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Unproved {
+            allocation_id: row.allocation_id.into(),
+            attempt: row.attempt,
+            gpus: row.gpus,
+        })
+        .collect())
+}
+
+/// Nothing of a try is left: its GPUs are free.
+pub async fn set_proved(
+    conn: &mut PgConnection,
+    allocation: AllocationId,
+    attempt: i32,
+) -> Result<()> {
+    sqlx::query!(
+        "update allocation_nodes set unproved_at = null where allocation_id = $1 and attempt = $2",
+        allocation.uuid(),
+        attempt,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update gpus set state = 'free'
+         where state = 'faulty' and id in (
+           select gpu_id from allocation_gpus where allocation_id = $1 and attempt = $2)",
+        allocation.uuid(),
+        attempt,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

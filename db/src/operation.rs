@@ -252,7 +252,8 @@ pub async fn list(
     with_steps(conn, rows).await
 }
 
-/// Open operations past their deadline with their steps, newest first, from the one after `after`.
+/// What waits for people, with its steps, newest first, from the one after `after`: operations open
+/// past their deadline, and the last one of an allocation whose release has failed.
 pub async fn list_stuck(
     conn: &mut PgConnection,
     viewer: Viewer,
@@ -262,7 +263,11 @@ pub async fn list_stuck(
     let rows = select!(
         "where ($1::uuid is null or org_id = $1)
            and ($2::uuid is null or id < $2)
-           and state in ('pending', 'running') and deadline_at < clock_timestamp()
+           and (state in ('pending', 'running') and deadline_at < clock_timestamp()
+                or state = 'failed'
+                   and exists (select from allocations a where a.id = resource_id and a.state = 'release_failed')
+                   and not exists (select from operations later
+                                   where later.resource_id = operations.resource_id and later.seq > operations.seq))
          order by id desc limit $3",
         viewer.org(),
         after.map(OperationId::uuid),
@@ -271,6 +276,20 @@ pub async fn list_stuck(
     .fetch_all(&mut *conn)
     .await?;
     with_steps(conn, rows).await
+}
+
+/// Gives an open operation this long from now, until it counts as stuck. `false`: it has ended.
+pub async fn defer(conn: &mut PgConnection, id: OperationId, seconds: i64) -> Result<bool> {
+    let done = sqlx::query!(
+        "update operations
+         set deadline_at = greatest(deadline_at, clock_timestamp() + $2::bigint * interval '1 second')
+         where id = $1 and state in ('pending', 'running')",
+        id.uuid(),
+        seconds,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// The newest operation of a resource among some kinds.

@@ -38,6 +38,8 @@ pub async fn by_state(conn: &mut PgConnection) -> Result<Vec<StateCount>> {
 pub struct Attention {
     pub dead_letters_open: i64,
     pub operations_stuck: i64,
+    /// Allocations with an operation that is stuck, or whose release has failed.
+    pub allocations_stuck: i64,
 }
 
 pub async fn attention(conn: &mut PgConnection) -> Result<Attention> {
@@ -45,7 +47,13 @@ pub async fn attention(conn: &mut PgConnection) -> Result<Attention> {
         Attention,
         r#"select (select count(*) from dead_letters where replayed_at is null) as "dead_letters_open!",
                   (select count(*) from operations
-                   where state in ('pending', 'running') and deadline_at < clock_timestamp()) as "operations_stuck!""#,
+                   where state in ('pending', 'running') and deadline_at < clock_timestamp()) as "operations_stuck!",
+                  (select count(*) from allocations a
+                   where a.state = 'release_failed'
+                      or a.state not in ('released', 'failed') and exists (
+                           select from operations o where o.resource_id = a.id
+                             and o.state in ('pending', 'running') and o.deadline_at < clock_timestamp()))
+                    as "allocations_stuck!""#,
     )
     .fetch_one(conn)
     .await?;

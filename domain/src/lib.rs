@@ -15,6 +15,7 @@ pub mod id;
 pub mod inventory;
 pub mod jwt;
 pub mod label;
+pub mod lease;
 pub mod name;
 pub mod net_guard;
 pub mod operation;

@@ -30,6 +30,9 @@ pub enum OperationKind {
     #[serde(rename = "allocation.retry_release")]
     #[strum(serialize = "allocation.retry_release")]
     AllocationRetryRelease,
+    #[serde(rename = "allocation.force_release")]
+    #[strum(serialize = "allocation.force_release")]
+    AllocationForceRelease,
     #[serde(rename = "node.enroll")]
     #[strum(serialize = "node.enroll")]
     NodeEnroll,
@@ -50,7 +53,8 @@ impl OperationKind {
             Self::AllocationCreate
             | Self::AllocationExtend
             | Self::AllocationRelease
-            | Self::AllocationRetryRelease => "allocation",
+            | Self::AllocationRetryRelease
+            | Self::AllocationForceRelease => "allocation",
             Self::NodeEnroll | Self::NodeProbe => "node",
         }
     }
@@ -70,13 +74,17 @@ impl OperationKind {
             Self::AllocationRelease | Self::AllocationRetryRelease => {
                 &["begin_release", "remove_access", "prove_removed", "free"]
             }
+            Self::AllocationForceRelease => &["give_up"],
             Self::NodeEnroll | Self::NodeProbe => &["verify", "admit"],
         }
     }
 
     /// Whether its work is to end an allocation.
     pub fn is_release(self) -> bool {
-        matches!(self, Self::AllocationRelease | Self::AllocationRetryRelease)
+        matches!(
+            self,
+            Self::AllocationRelease | Self::AllocationRetryRelease | Self::AllocationForceRelease
+        )
     }
 }
 

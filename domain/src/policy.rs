@@ -77,10 +77,16 @@ macro_rules! policies {
 policies! {
     QUEUE_TIMEOUT = "allocation.queue_timeout_seconds", Seconds 0..=604_800, default 3_600,
         "How long an allocation waits for capacity when its request does not say; 0: fail at once.";
+    QUEUE_WAIT_LIMIT = "allocation.queue_wait_limit_seconds", Seconds 1..=604_800, default 1_800,
+        "How long the first in a queue may wait before operators are alerted.";
     LEASE = "allocation.lease_seconds", Seconds 1..=31_536_000, default 86_400,
         "Length of a lease when the request does not say.";
     LEASE_MAX = "allocation.lease_max_seconds", Seconds 1..=31_536_000, default 2_592_000,
         "Longest time from now to a lease's end, at creation and after an extension.";
+    LEASE_WARNING = "allocation.lease_warning_seconds", Seconds 0..=604_800, default 86_400,
+        "How long before a lease's end its tenant is told; 0: not at all.";
+    LEASE_LAST_WARNING = "allocation.lease_last_warning_seconds", Seconds 0..=604_800, default 3_600,
+        "The same, once more.";
     GPUS_MAX = "allocation.gpus_max", Count 0..=100_000, default 64,
         "GPUs that the live allocations of one project may ask for together.";
     NODE_ATTEMPTS = "allocation.node_attempts", Count 1..=10, default 3,

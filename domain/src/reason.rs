@@ -131,6 +131,7 @@ codes! {
     cordoned "later" "an operator took the node out of service for a while";
     quarantined_by_operator "later" "an operator found the node bad";
     retired_by_operator "never" "an operator took the node out of service for good";
+    force_released "later" "an operator gave up what may be left on the node";
     workflow_closed "never" "the workflow that should carry the order out has ended";
     lease_too_long "never" "the lease would be longer than policy allows";
     cancelled "never" "somebody called it off";

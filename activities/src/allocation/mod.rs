@@ -5,6 +5,7 @@
 mod admission;
 mod handover;
 mod health;
+mod lease;
 mod order;
 mod release;
 
@@ -12,8 +13,8 @@ use std::sync::Arc;
 
 use contract::allocation::{
     Activate, Admission, Admit, AllocationView, BeginRelease, Degrade, Extend, Fail, FailInput,
-    FailRelease, FinishRelease, Limits, Load, NextOrder, PendingOrder, Recover, RejectOrder,
-    ReleaseRequest, Releasing, RequestRelease, StepInput,
+    FailRelease, FinishRelease, GiveUp, Limits, Load, NextOrder, PendingOrder, Recover,
+    RejectOrder, ReleaseRequest, Releasing, RequestRelease, StepInput, Warn,
 };
 use db::allocation::queue::View;
 use db::allocation::transition::{self, Held};
@@ -130,6 +131,15 @@ impl Allocations {
         Ok(release::fail(&self.pool, &input).await?)
     }
 
+    #[activity(definition = GiveUp)]
+    pub async fn give_up(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        step: StepInput,
+    ) -> Result<(), ActivityError> {
+        Ok(release::give_up(&self.pool, step).await?)
+    }
+
     #[activity(definition = NextOrder)]
     pub async fn next_order(
         self: Arc<Self>,
@@ -145,7 +155,16 @@ impl Allocations {
         _ctx: ActivityContext,
         operation: OperationId,
     ) -> Result<(), ActivityError> {
-        Ok(order::extend(&self.pool, operation).await?)
+        Ok(lease::extend(&self.pool, operation).await?)
+    }
+
+    #[activity(definition = Warn)]
+    pub async fn warn(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        id: AllocationId,
+    ) -> Result<(), ActivityError> {
+        Ok(lease::warn(&self.pool, id).await?)
     }
 
     #[activity(definition = RejectOrder)]
@@ -176,9 +195,20 @@ async fn view(pool: &PgPool, id: AllocationId) -> Result<Option<AllocationView>,
         return Ok(None);
     };
     let limits = limits(&mut conn, &view).await?;
-    let fault = match view.state {
-        AllocationState::Active | AllocationState::Degraded => {
-            db::node_health::fault_of(&mut conn, id).await?
+    let in_use = matches!(
+        view.state,
+        AllocationState::Active | AllocationState::Degraded
+    );
+    let fault = if in_use {
+        db::node_health::fault_of(&mut conn, id).await?
+    } else {
+        None
+    };
+    let warning_remaining_seconds = match view.lease {
+        Some(lease) if in_use => {
+            let distances = lease::distances(&mut conn, view.org_id, view.project_id).await?;
+            let next = lease.next_warning(distances);
+            next.map(|distance| lease.remaining_seconds - distance)
         }
         _ => None,
     };
@@ -192,7 +222,8 @@ async fn view(pool: &PgPool, id: AllocationId) -> Result<Option<AllocationView>,
         release_requested: view.release_requested,
         operation_id: view.operation_id,
         queue_remaining_seconds: view.queue_remaining_seconds,
-        lease_remaining_seconds: view.lease_remaining_seconds,
+        lease_remaining_seconds: view.lease.map(|lease| lease.remaining_seconds),
+        warning_remaining_seconds,
         fault: fault.map(|fault| fault.code),
         limits,
     }))

@@ -14,11 +14,13 @@ use time::OffsetDateTime;
 
 use super::{count, count_transition, hold, publish, record_step};
 use crate::audit;
+use crate::quarantine::quarantine;
 use crate::refusal::Refusal;
 
-const KINDS: [OperationKind; 2] = [
+const KINDS: [OperationKind; 3] = [
     OperationKind::AllocationRelease,
     OperationKind::AllocationRetryRelease,
+    OperationKind::AllocationForceRelease,
 ];
 
 pub(super) async fn request(pool: &PgPool, wish: ReleaseRequest) -> Result<(), Refusal> {
@@ -128,7 +130,7 @@ async fn release_operation(conn: &mut PgConnection, held: &Held) -> Result<Opera
     Ok(id)
 }
 
-/// `releasing → released`. Every order that is still open has nothing left to work on.
+/// `releasing → released`, proved: its GPUs are free.
 pub(super) async fn finish(pool: &PgPool, step: StepInput) -> Result<(), Refusal> {
     let mut tx = pool.begin().await?;
     let held = hold(&mut tx, step.allocation_id).await?;
@@ -138,40 +140,62 @@ pub(super) async fn finish(pool: &PgPool, step: StepInput) -> Result<(), Refusal
         state => return Err(Refusal::conflict(held.id, state)),
     }
     db::capacity::free(&mut tx, held.id).await?;
-    transition::end(
-        &mut tx,
-        held.id,
-        held.state,
-        AllocationState::Released,
-        None,
-    )
-    .await?;
+    let operation = step.operation_id;
+    record_step(&mut tx, operation, "free", StepState::Succeeded, None).await?;
+    end(&mut tx, &held, None).await?;
+    tx.commit().await?;
+    count_transition(held.state, AllocationState::Released);
+    Ok(())
+}
+
+/// `release_failed → released` on an operator's word. Something may be left on the machine, so it takes
+/// nobody until a check of it has removed that.
+pub(super) async fn give_up(pool: &PgPool, step: StepInput) -> Result<(), Refusal> {
+    let mut tx = pool.begin().await?;
+    let held = hold(&mut tx, step.allocation_id).await?;
+    match held.state {
+        AllocationState::Released => return Ok(()),
+        AllocationState::ReleaseFailed => {}
+        state => return Err(Refusal::conflict(held.id, state)),
+    }
+    transition::begin_release(&mut tx, held.id, held.state).await?;
+    let code = Code::force_released();
+    let machine = db::capacity::machine(&mut tx, held.id, held.attempts).await?;
+    if let Some(machine) = machine.filter(|machine| machine.held && machine.touched) {
+        db::capacity::give_up(&mut tx, held.id).await?;
+        let by = contract::workflow_id::allocation(held.id);
+        quarantine(&mut tx, machine.node_id, &code, &by).await?;
+    } else {
+        db::capacity::free(&mut tx, held.id).await?;
+    }
+    let operation = step.operation_id;
+    record_step(&mut tx, operation, "give_up", StepState::Succeeded, None).await?;
+    end(&mut tx, &held, Some(&code)).await?;
+    tx.commit().await?;
+    count_transition(held.state, AllocationState::Released);
+    Ok(())
+}
+
+/// `→ released`, with all that people see of it. Every order that is still open has nothing left to
+/// work on.
+async fn end(conn: &mut PgConnection, held: &Held, code: Option<&Code>) -> Result<(), Refusal> {
+    let (from, to) = (AllocationState::Releasing, AllocationState::Released);
+    transition::end(conn, held.id, from, to, code).await?;
     let event = AllocationReleased {
         allocation_id: held.id,
         project_id: held.project_id,
     };
-    publish(&mut tx, &held, event).await?;
-    record_step(
-        &mut tx,
-        step.operation_id,
-        "free",
-        StepState::Succeeded,
-        None,
-    )
-    .await?;
+    publish(conn, held, event).await?;
     let ended = Code::allocation_ended();
-    for order in db::order::open(&mut tx, held.id.uuid()).await? {
+    for order in db::order::open(conn, held.id.uuid()).await? {
         let (state, reason) = if order.kind.is_release() {
             (OperationState::Succeeded, None)
         } else {
             (OperationState::Failed, Some(&ended))
         };
-        db::order::finish(&mut tx, order.id, state, reason).await?;
+        db::order::finish(conn, order.id, state, reason).await?;
     }
-    audit::allocation(&mut tx, &held, "allocation.released", None).await?;
-    tx.commit().await?;
-    count_transition(held.state, AllocationState::Released);
-    Ok(())
+    audit::allocation(conn, held, "allocation.released", code).await
 }
 
 /// `→ release_failed`: whatever is left on the node, nobody else gets its GPUs.

@@ -26,6 +26,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Rule(Operator<rule::Verb>),
     /// What could not be delivered, until somebody sends it again (operators)
     Dlq(Operator<dlq::Verb>),
+    /// Work that waits for people (operators)
+    Workflow(Operator<workflow::Verb>),
     /// Keys that Berth signs with (operators)
     SigningKey(Operator<signing_key::Verb>),
     /// Print the completions of a shell
@@ -101,6 +104,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Policy(group) => group.run(console).await,
         Command::Rule(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
+        Command::Workflow(group) => group.run(console).await,
         Command::SigningKey(group) => group.run(console).await,
         Command::Completions { shell } => completions(shell, root, console),
     };

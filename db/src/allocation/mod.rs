@@ -40,6 +40,8 @@ pub struct Allocation {
     pub queued_at: Option<OffsetDateTime>,
     pub lease_seconds: i32,
     pub lease_ends_at: Option<OffsetDateTime>,
+    /// The nearest warning that was given for this end.
+    pub lease_warned_seconds: Option<i32>,
     pub release_requested_at: Option<OffsetDateTime>,
     pub release_reason: Option<String>,
     /// How many machines were tried.

@@ -1,6 +1,7 @@
 //! The queue for capacity of one SKU, in the order of arrival, and what the workflow sees of a row.
 
 use domain::id::{AllocationId, OperationId, OrgId, ProjectId};
+use domain::lease::Lease;
 use domain::state::AllocationState;
 use sqlx::PgConnection;
 
@@ -20,7 +21,8 @@ pub struct View {
     /// The create operation while it is open.
     pub operation_id: Option<OperationId>,
     pub queue_remaining_seconds: i64,
-    pub lease_remaining_seconds: Option<i64>,
+    /// Once there is one, rounded up.
+    pub lease: Option<Lease>,
 }
 
 /// Reads a row as the workflow sees it. Remaining times are rounded up, so that 0 means passed.
@@ -32,7 +34,9 @@ pub async fn view(conn: &mut PgConnection, id: AllocationId) -> Result<Option<Vi
                   o.id as "operation_id?",
                   ceil(extract(epoch from coalesce(a.queued_at, a.created_at) - clock_timestamp())
                        + a.queue_timeout_seconds)::bigint as "queue_remaining_seconds!",
-                  ceil(extract(epoch from a.lease_ends_at - clock_timestamp()))::bigint as lease_remaining_seconds
+                  ceil(extract(epoch from a.lease_ends_at - clock_timestamp()))::bigint as lease_remaining_seconds,
+                  ceil(extract(epoch from a.lease_ends_at - a.active_at))::bigint as lease_total_seconds,
+                  a.lease_warned_seconds
            from allocations a
            left join allocation_nodes n
              on n.allocation_id = a.id and n.attempt = a.attempts and n.released_at is null
@@ -54,7 +58,14 @@ pub async fn view(conn: &mut PgConnection, id: AllocationId) -> Result<Option<Vi
             release_requested: row.release_requested,
             operation_id: row.operation_id.map(OperationId::from),
             queue_remaining_seconds: row.queue_remaining_seconds,
-            lease_remaining_seconds: row.lease_remaining_seconds,
+            lease: row
+                .lease_remaining_seconds
+                .zip(row.lease_total_seconds)
+                .map(|(remaining_seconds, total_seconds)| Lease {
+                    total_seconds,
+                    remaining_seconds,
+                    warned_seconds: row.lease_warned_seconds.map(i64::from),
+                }),
         })
     })
     .transpose()
@@ -80,6 +91,27 @@ pub async fn length(conn: &mut PgConnection, sku: &str) -> Result<i64> {
         sku,
     )
     .fetch_one(conn)
+    .await?)
+}
+
+/// How long the first in the queue of a SKU has waited; 0 where nobody does.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    pub sku: String,
+    pub oldest_wait_seconds: i64,
+}
+
+/// The waits of every SKU.
+pub async fn waits(conn: &mut PgConnection) -> Result<Vec<Wait>> {
+    Ok(sqlx::query_as!(
+        Wait,
+        r#"select s.name as sku,
+                  coalesce(floor(extract(epoch from clock_timestamp() - min(a.queued_at))), 0)::bigint
+                    as "oldest_wait_seconds!"
+           from skus s left join allocations a on a.sku = s.name and a.state = 'queued'
+           group by s.name"#,
+    )
+    .fetch_all(conn)
     .await?)
 }
 

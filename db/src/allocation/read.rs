@@ -28,6 +28,7 @@ struct Row {
     queued_at: Option<OffsetDateTime>,
     lease_seconds: i32,
     lease_ends_at: Option<OffsetDateTime>,
+    lease_warned_seconds: Option<i32>,
     release_requested_at: Option<OffsetDateTime>,
     release_reason: Option<String>,
     attempts: i32,
@@ -58,6 +59,7 @@ impl TryFrom<Row> for Allocation {
             queued_at: row.queued_at,
             lease_seconds: row.lease_seconds,
             lease_ends_at: row.lease_ends_at,
+            lease_warned_seconds: row.lease_warned_seconds,
             release_requested_at: row.release_requested_at,
             release_reason: row.release_reason,
             attempts: row.attempts,
@@ -77,7 +79,7 @@ macro_rules! select {
             r#"select id, org_id, project_id, created_by, name, sku, gpu_count, node_count,
                       labels as "labels: Json<BTreeMap<String, String>>",
                       state, state_reason, queue_timeout_seconds, queued_at, lease_seconds,
-                      lease_ends_at, release_requested_at, release_reason, attempts, version,
+                      lease_ends_at, lease_warned_seconds, release_requested_at, release_reason, attempts, version,
                       created_at, updated_at, active_at, ended_at
                from allocations "#
                 + $tail,
@@ -178,7 +180,7 @@ pub async fn update(
            returning id, org_id, project_id, created_by, name, sku, gpu_count, node_count,
                      labels as "labels: Json<BTreeMap<String, String>>",
                      state, state_reason, queue_timeout_seconds, queued_at, lease_seconds,
-                     lease_ends_at, release_requested_at, release_reason, attempts, version,
+                     lease_ends_at, lease_warned_seconds, release_requested_at, release_reason, attempts, version,
                      created_at, updated_at, active_at, ended_at"#,
         id.uuid(),
         org.uuid(),

@@ -225,7 +225,8 @@ pub async fn extend_lease(
     max_seconds: i64,
 ) -> Result<Option<OffsetDateTime>> {
     Ok(sqlx::query_scalar!(
-        r#"update allocations set lease_ends_at = lease_ends_at + $2::bigint * interval '1 second'
+        r#"update allocations set lease_ends_at = lease_ends_at + $2::bigint * interval '1 second',
+                  lease_warned_seconds = null
            where id = $1 and state in ('active', 'degraded') and release_requested_at is null
              and lease_ends_at + $2::bigint * interval '1 second'
                  <= clock_timestamp() + $3::bigint * interval '1 second'
@@ -236,6 +237,23 @@ pub async fn extend_lease(
     )
     .fetch_optional(conn)
     .await?)
+}
+
+/// Notes that this warning of the lease's end was given.
+pub async fn set_lease_warned(
+    conn: &mut PgConnection,
+    id: AllocationId,
+    seconds: i64,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "update allocations set lease_warned_seconds = $2::bigint
+         where id = $1 and state in ('active', 'degraded')",
+        id.uuid(),
+        seconds,
+    )
+    .execute(conn)
+    .await?;
+    one_row(&done)
 }
 
 /// Notes that the lease has ended as the wish to end the allocation, if it has.

@@ -117,6 +117,11 @@ events! {
         project_id: ProjectId,
         lease_ends_at: At,
     }
+    /// Its lease is going to end.
+    AllocationLeaseEnding = "berth.provisioning.allocation.lease_ending", "allocation" allocation_id: AllocationId {
+        project_id: ProjectId,
+        lease_ends_at: At,
+    }
     /// A machine takes reservations.
     NodeAvailable = "berth.fleet.node.available", "node" node_id: NodeId {}
     /// A machine was found bad and takes no more reservations.

@@ -13,8 +13,8 @@ use jsonschema::Validator;
 use secrecy::SecretString;
 use sqlx::Connection;
 
-use super::cloud_event;
 use super::leader::{Outbox, Pass};
+use super::{attention, cloud_event};
 
 /// Events in flight at once: a batch that breaks off is published again, so it is small.
 const BATCH: i64 = 100;
@@ -149,6 +149,10 @@ impl Outbox for Events {
 
     async fn backlog(&self, conn: &mut PgConnection) -> db::Result<Backlog> {
         db::outbox::backlog(conn).await
+    }
+
+    async fn observe(&self, conn: &mut PgConnection) -> db::Result<()> {
+        attention::observe(conn).await
     }
 }
 

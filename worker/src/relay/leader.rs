@@ -39,6 +39,11 @@ pub(super) trait Outbox {
     async fn pass(&mut self, conn: &mut PgConnection) -> anyhow::Result<Pass>;
 
     async fn backlog(&self, conn: &mut PgConnection) -> db::Result<Backlog>;
+
+    /// Counts what one process of an installation has to count.
+    async fn observe(&self, _: &mut PgConnection) -> db::Result<()> {
+        Ok(())
+    }
 }
 
 /// Leads an outbox whenever nobody else does, until `shutdown`.
@@ -83,6 +88,7 @@ async fn serve<O: Outbox>(
     while !shutdown.is_cancelled() {
         if measured.is_none_or(|at| at.elapsed() >= MEASURE) {
             measure::<O>(outbox.backlog(conn).await?);
+            outbox.observe(conn).await?;
             measured = Some(now());
         }
         let pass = tokio::time::timeout(PASS_MAX, outbox.pass(conn)).await??;

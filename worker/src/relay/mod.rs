@@ -6,6 +6,7 @@
 //! What was handed on and not marked before a crash is handed on again: Temporal and JetStream
 //! recognise it. Nothing is lost while either of them or Postgres is away; it waits.
 
+mod attention;
 mod cloud_event;
 mod events;
 mod intents;

@@ -41,7 +41,18 @@ pub(super) async fn serve(
         Some(Ok(seconds)) => Some(Duration::from_secs(seconds)),
         None => None,
     };
-    wait(ctx, seen, limit, "until the lease ends").await;
+    let limit = match view.warning_remaining_seconds.map(u64::try_from) {
+        Some(Ok(0) | Err(_)) => {
+            let warn = AllocationSteps::warn;
+            return step::database(ctx, warn, allocation_id, "the lease is going to end").await;
+        }
+        Some(Ok(seconds)) => {
+            let warning = Duration::from_secs(seconds);
+            Some(limit.map_or(warning, |limit| limit.min(warning)))
+        }
+        None => limit,
+    };
+    wait(ctx, seen, limit, "until the lease ends, or is about to").await;
     Ok(())
 }
 
@@ -101,7 +112,7 @@ async fn carry_out(
             step::database(ctx, extend, operation_id, "extend the lease").await
         }
         Order::Release => request_release(ctx, ReleaseReason::UserRequest, "release").await,
-        Order::RetryRelease => {
+        Order::RetryRelease | Order::ForceRelease => {
             let reject = AllocationSteps::reject_order;
             step::database(ctx, reject, operation_id, "nothing to retry").await
         }

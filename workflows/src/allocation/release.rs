@@ -86,6 +86,14 @@ pub(super) async fn wait_for_retry(
             let reject = AllocationSteps::reject_order;
             step::database(ctx, reject, order.operation_id, "nothing to extend").await
         }
+        Some(order) if order.order == Order::ForceRelease => {
+            let step = StepInput {
+                operation_id: Some(order.operation_id),
+                ..view.step(allocation_id)
+            };
+            let give_up = AllocationSteps::give_up;
+            step::database(ctx, give_up, step, "give up what may be left").await
+        }
         Some(_) => release(ctx, view).await,
     }
 }

@@ -9,6 +9,7 @@ mod operations;
 mod policies;
 mod policy_changes;
 mod signing_keys;
+mod why;
 
 use crate::endpoint::Endpoint;
 

@@ -16,6 +16,7 @@ mod view;
 
 use crate::endpoint::Endpoint;
 
+pub(crate) use order::Order;
 pub(crate) use view::AllocationView;
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {

@@ -15,20 +15,20 @@ use crate::authentication::Principal;
 use crate::policy::PolicyClient;
 
 /// Something that the workflow of an allocation is to do.
-pub(super) struct Order {
-    pub(super) org_id: OrgId,
-    pub(super) allocation_id: AllocationId,
-    pub(super) requested_by: UserId,
-    pub(super) kind: OperationKind,
+pub(crate) struct Order {
+    pub(crate) org_id: OrgId,
+    pub(crate) allocation_id: AllocationId,
+    pub(crate) requested_by: UserId,
+    pub(crate) kind: OperationKind,
     /// Ids and numbers only.
-    pub(super) params: serde_json::Value,
+    pub(crate) params: serde_json::Value,
     /// Open for longer than this, it is stuck.
-    pub(super) deadline_seconds: i64,
+    pub(crate) deadline_seconds: i64,
 }
 
 impl Order {
     /// Writes the operation and what its workflow is owed.
-    pub(super) async fn place(self, conn: &mut PgConnection) -> db::Result<(Operation, Intent)> {
+    pub(crate) async fn place(self, conn: &mut PgConnection) -> db::Result<(Operation, Intent)> {
         let workflow_id = workflow_id::allocation(self.allocation_id);
         let new = NewOperation {
             id: db::id::fresh(),
@@ -74,6 +74,7 @@ pub(super) enum Release {
 const ENDING: &[OperationKind] = &[
     OperationKind::AllocationRelease,
     OperationKind::AllocationRetryRelease,
+    OperationKind::AllocationForceRelease,
 ];
 
 /// Writes down the wish to end an allocation, whose row the caller holds. Wishing again changes

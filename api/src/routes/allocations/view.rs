@@ -76,7 +76,7 @@ impl Resource for AllocationView {
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Condition {
     /// `stuck`: an operation is open past its deadline. `release_requested`: it is going to end.
-    /// `node_degraded`: its machine is not well.
+    /// `node_degraded`: its machine is not well. `lease_ending`: its lease ends soon.
     #[serde(rename = "type")]
     pub kind: &'static str,
     pub reason: Option<String>,
@@ -253,6 +253,17 @@ fn conditions(row: &Allocation, stuck: bool) -> Vec<Condition> {
             kind: "release_requested",
             reason: row.release_reason.clone(),
             since: row.release_requested_at,
+        });
+    }
+    let in_use = matches!(
+        row.state,
+        AllocationState::Active | AllocationState::Degraded
+    );
+    if in_use && row.release_requested_at.is_none() && row.lease_warned_seconds.is_some() {
+        all.push(Condition {
+            kind: "lease_ending",
+            reason: None,
+            since: None,
         });
     }
     if row.state == AllocationState::Degraded {

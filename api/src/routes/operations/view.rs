@@ -182,7 +182,8 @@ fn resource(kind: OperationKind, id: uuid::Uuid) -> ResourceRef {
         OperationKind::AllocationCreate
         | OperationKind::AllocationExtend
         | OperationKind::AllocationRelease
-        | OperationKind::AllocationRetryRelease => {
+        | OperationKind::AllocationRetryRelease
+        | OperationKind::AllocationForceRelease => {
             (AllocationId::from_uuid(id).to_string(), "allocations")
         }
     };

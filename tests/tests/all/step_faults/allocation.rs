@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::planned::{Fault, PlannedWorker, Strike};
-use tests::{Stack, Tenant};
+use tests::{Stack, Tenant, eventually};
 
 use super::{LIMIT, closed};
 use crate::delivery::plant_intent;
@@ -16,6 +16,8 @@ enum Way {
     /// Its lease ends.
     Expired,
     Extended,
+    /// Its lease is about to end.
+    Warned,
     /// Its GPU is found bad, and well again later.
     Degraded,
     /// Nobody has room for it.
@@ -24,6 +26,8 @@ enum Way {
     BadNode,
     /// It cannot be taken away at first, and its tenant tries again.
     Stuck,
+    /// It cannot be taken away, and an operator gives it up.
+    GivenUp,
     /// It is ordered to do what makes no sense.
     Nonsense,
 }
@@ -48,9 +52,11 @@ const WAYS: &[(Way, &[&str])] = &[
     (Way::Expired, &["allocation.request_release"]),
     (Way::Extended, &["operation.next", "lease.extend"]),
     (Way::Degraded, &["allocation.degrade", "allocation.recover"]),
+    (Way::Warned, &["lease.warn"]),
     (Way::NoRoom, &["allocation.fail"]),
     (Way::BadNode, &["capacity.give_back"]),
     (Way::Stuck, &["allocation.fail_release"]),
+    (Way::GivenUp, &["allocation.give_up"]),
     (Way::Nonsense, &["operation.reject"]),
 ];
 
@@ -109,7 +115,7 @@ impl Case<'_> {
         };
         let first = match self.way {
             Way::BadNode => bad("node.preflight", 1),
-            Way::Stuck => bad("access.prove_removed", 3),
+            Way::Stuck | Way::GivenUp => bad("access.prove_removed", 3),
             _ => Vec::new(),
         };
         [first, vec![self.strike]].concat()
@@ -119,6 +125,8 @@ impl Case<'_> {
         let mut body = self.tenant.allocation_body(stack, 1);
         match self.way {
             Way::Expired => body["lease_seconds"] = json!(1),
+            // An hour is the last warning's distance.
+            Way::Warned => body["lease_seconds"] = json!(3_601),
             Way::NoRoom => return idle::hasty(stack, self.tenant).await,
             _ => {}
         }
@@ -150,12 +158,21 @@ pub(super) async fn run(stack: &Stack, worker: &PlannedWorker, case: Case<'_>) {
     match case.way {
         Way::Extended => {
             let wish = json!({"lease_seconds": 60});
-            let extended = api.post(&format!("{path}:extend"), &wish).await.expect(202);
-            let extended = api.finished(&extended, LIMIT).await;
-            assert!(
-                cancelled || extended["state"] == "succeeded",
-                "{what}: {extended}"
-            );
+            let extended = api.post(&format!("{path}:extend"), &wish).await;
+            if !cancelled || extended.status == 202 {
+                let extended = api.finished(&extended.expect(202), LIMIT).await;
+                let done = extended["state"] == "succeeded";
+                assert!(done || cancelled, "{what}: {extended}");
+            }
+        }
+        Way::Warned => {
+            eventually("the warning", LIMIT, || async {
+                let told = api.get(&format!("{path}/events")).await.text;
+                let now = case.tenant.allocation(&id).await;
+                let ended = cancelled && now["state"] == "released";
+                (told.contains("allocation.lease_ending") || ended).then_some(())
+            })
+            .await;
         }
         Way::Degraded => degraded(stack, case.tenant, &id, cancelled).await,
         Way::Nonsense => nonsense(stack, case.tenant, &id).await,
@@ -173,6 +190,9 @@ pub(super) async fn run(stack: &Stack, worker: &PlannedWorker, case: Case<'_>) {
             let again = api.post(&again, &Value::Null).await.expect(202);
             api.finished(&again, LIMIT).await;
         }
+    }
+    if case.way == Way::GivenUp {
+        given_up(stack, case.tenant, &id).await;
     }
     let ended = api.allocation_in(&id, &["released", "failed"], LIMIT).await;
     closed(stack, &workflow).await;
@@ -209,6 +229,7 @@ async fn assert_once(stack: &Stack, allocation: &Value, way: Way) {
     let extended = match way {
         Way::Extended => 3_660,
         Way::Expired => 1,
+        Way::Warned => 3_601,
         _ => 3_600,
     };
     assert_eq!(lease.unwrap_or(extended), extended, "{way:?}: {allocation}");
@@ -236,6 +257,31 @@ async fn degraded(stack: &Stack, tenant: &Tenant, id: &str, cancelled: bool) {
         let states = if cancelled { &states[..] } else { &states[..1] };
         tenant.api.allocation_in(id, states, LIMIT).await;
     }
+}
+
+/// An operator gives it up, and its node is checked.
+async fn given_up(stack: &Stack, tenant: &Tenant, id: &str) {
+    tenant
+        .api
+        .allocation_in(id, &["release_failed"], LIMIT)
+        .await;
+    let admin = stack.admin();
+    let operations = format!("/api/v1/operations?resource_id={id}");
+    let operations = tenant.api.get(&operations).await.expect(200);
+    let operation = operations["items"][0]["id"].as_str().expect("an id");
+    let path = format!("/api/v1/admin/operations/{operation}:force-release");
+    let forced = admin
+        .post(&path, &json!({"reason": "a test"}))
+        .await
+        .expect(202);
+    admin.finished(&forced, LIMIT).await;
+    eventually("what may be left of it is cleared away", LIMIT, || async {
+        let open = "select count(*) from allocation_nodes
+                    where allocation_id = $1::uuid and unproved_at is not null";
+        let open = sqlx::query_scalar::<_, i64>(open).bind(id.rsplit('_').next().expect("an id"));
+        (open.fetch_one(&stack.database().await).await.ok()? == 0).then_some(())
+    })
+    .await;
 }
 
 /// An order that no route takes: to try the release of a running allocation again.

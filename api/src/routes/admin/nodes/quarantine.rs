@@ -6,13 +6,14 @@ use domain::state::NodeState;
 use utoipa_axum::routes;
 
 use super::AdminNodeView;
-use super::service::{Why, guard, leave};
+use super::service::{guard, leave};
 use crate::authorization::action;
 use crate::body::Body;
 use crate::endpoint::Endpoint;
 use crate::mutation::{Committed, Mutation};
 use crate::problem::Problem;
 use crate::query::Path;
+use crate::routes::admin::why::Why;
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(routes!(handler), guard(&action::NODE_QUARANTINE))

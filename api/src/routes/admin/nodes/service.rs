@@ -2,12 +2,9 @@
 
 use domain::event::NodeQuarantined;
 use domain::id::NodeId;
-use domain::name::Name;
 use domain::reason::Code;
 use domain::state::{NodeState, StateMachine};
-use serde::Deserialize;
 use serde_json::json;
-use utoipa::ToSchema;
 
 use super::AdminNodeView;
 use crate::authorization::{Action, On};
@@ -15,15 +12,7 @@ use crate::endpoint::{Authentication, Guard, Idempotency, RateClass};
 use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code as ProblemCode, Problem};
 use crate::resource::Resource;
-
-/// Why, for whoever reads the audit log.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Why {
-    /// One line.
-    #[schema(value_type = String, min_length = 1, max_length = 128)]
-    pub(super) reason: Name,
-}
+use crate::routes::admin::why::Why;
 
 pub(super) fn guard(action: &'static Action) -> Guard {
     Guard {

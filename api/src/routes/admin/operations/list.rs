@@ -20,7 +20,7 @@ pub(super) fn endpoint() -> Endpoint {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Filter {
-    /// Only those that are open past their deadline.
+    /// Only those that wait for people: open past their deadline, or a release that failed.
     #[serde(default)]
     #[param(default = false)]
     stuck: bool,

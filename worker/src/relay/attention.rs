@@ -1,0 +1,22 @@
+//! Gauges of what waits for people, and of how long people wait. The leader of the events sets them,
+//! so that they are counted once.
+
+use db::PgConnection;
+use domain::policy::{self, Scope};
+
+pub(super) async fn observe(conn: &mut PgConnection) -> db::Result<()> {
+    let stuck = db::stats::attention(conn).await?.allocations_stuck;
+    metrics::gauge!("allocation_stuck").set(gauge(stuck));
+    for queue in db::allocation::queue::waits(conn).await? {
+        metrics::gauge!("allocation_queue_oldest_wait_seconds", "sku" => queue.sku)
+            .set(gauge(queue.oldest_wait_seconds));
+    }
+    let limit = db::policy::resolve(conn, &policy::QUEUE_WAIT_LIMIT, Scope::Platform).await?;
+    metrics::gauge!("allocation_queue_wait_limit_seconds").set(gauge(limit));
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge")]
+fn gauge(count: i64) -> f64 {
+    count as f64
+}
