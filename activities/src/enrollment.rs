@@ -116,6 +116,7 @@ async fn admit(pool: &PgPool, check: NodeStep) -> Result<Admitted, Refusal> {
         return Ok(admitted);
     }
     db::node::set_state(&mut tx, node.id, node.state, NodeState::Available, None).await?;
+    db::node::set_maintenance(&mut tx, node.id, None).await?;
     let event = NodeAvailable { node_id: node.id };
     db::outbox::append(&mut tx, None, &event.into()).await?;
     let by = workflow_id::node(node.id);

@@ -5,6 +5,7 @@ pub mod access;
 pub mod allocation;
 mod audit;
 pub mod capacity;
+mod drain;
 pub mod enrollment;
 pub mod health;
 mod leftovers;

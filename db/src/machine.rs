@@ -123,6 +123,27 @@ pub async fn public_keys(conn: &mut PgConnection, allocation: AllocationId) -> R
     Ok(keys)
 }
 
+/// Whether the machine of an allocation is to be empty before its lease would end, were it longer by
+/// `seconds`.
+pub async fn is_in_the_way(
+    conn: &mut PgConnection,
+    allocation: AllocationId,
+    seconds: i64,
+) -> Result<bool> {
+    let draining = sqlx::query_scalar!(
+        r#"select coalesce(a.lease_ends_at + $2::bigint * interval '1 second' > n.maintenance_at, true) as "soon!"
+           from allocations a
+           join allocation_nodes an on an.allocation_id = a.id and an.released_at is null
+           join nodes n on n.id = an.node_id
+           where a.id = $1 and n.state = 'draining'"#,
+        allocation.uuid(),
+        seconds,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(draining.unwrap_or(false))
+}
+
 /// Notes that from now on something may be on the machine. `false`: nothing is to be set up.
 pub async fn touch(
     conn: &mut PgConnection,

@@ -1,7 +1,7 @@
 //! Machines as the operator sees them. What a probe needs of one is in `machine`, what it found
 //! in `probe_report`.
 
-use domain::id::{AllocationId, NodeId, ProbeReportId};
+use domain::id::{AllocationId, NodeId, OrgId, ProbeReportId, ProjectId};
 use domain::state::{NodeState, StateMachine};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -26,6 +26,8 @@ pub struct Node {
     /// Why it is in a state that needs a reason.
     pub state_reason: Option<String>,
     pub last_probed_at: Option<OffsetDateTime>,
+    /// When work on it begins, while it is draining or in maintenance.
+    pub maintenance_at: Option<OffsetDateTime>,
     pub version: i64,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
@@ -78,6 +80,7 @@ struct Row {
     state: String,
     state_reason: Option<String>,
     last_probed_at: Option<OffsetDateTime>,
+    maintenance_at: Option<OffsetDateTime>,
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -101,6 +104,7 @@ impl TryFrom<Row> for Node {
             boot_id: row.boot_id,
             state_reason: row.state_reason,
             last_probed_at: row.last_probed_at,
+            maintenance_at: row.maintenance_at,
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -114,7 +118,7 @@ macro_rules! select {
             Row,
             "select id, name, sku, host, port, host_key, expected_gpu_count,
                     expected_driver_version, driver_version, boot_id, state, state_reason,
-                    last_probed_at, version, created_at, updated_at
+                    last_probed_at, maintenance_at, version, created_at, updated_at
              from nodes "
                 + $tail,
             $($arg),+
@@ -182,6 +186,50 @@ pub async fn set_state(
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Says when work on a machine begins; `None`: nobody says, or there is none.
+pub async fn set_maintenance(
+    conn: &mut PgConnection,
+    id: NodeId,
+    at: Option<OffsetDateTime>,
+) -> Result<()> {
+    sqlx::query!(
+        "update nodes set maintenance_at = $2 where id = $1 and maintenance_at is distinct from $2",
+        id.uuid(),
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// An allocation that has a machine, or is about to.
+#[derive(Debug, Clone, Copy)]
+pub struct Tenancy {
+    pub allocation_id: AllocationId,
+    pub org_id: OrgId,
+    pub project_id: ProjectId,
+}
+
+/// Who is on a machine.
+pub async fn tenancies(conn: &mut PgConnection, id: NodeId) -> Result<Vec<Tenancy>> {
+    let rows = sqlx::query!(
+        "select a.id, a.org_id, a.project_id
+         from allocation_nodes an join allocations a on a.id = an.allocation_id
+         where an.node_id = $1 and an.released_at is null order by a.id",
+        id.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Tenancy {
+            allocation_id: row.id.into(),
+            org_id: row.org_id.into(),
+            project_id: row.project_id.into(),
+        })
+        .collect())
 }
 
 /// How many allocations have a machine, or are about to.

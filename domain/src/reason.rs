@@ -128,6 +128,8 @@ codes! {
     removal_unproved "later" "access could not be taken away, or not be shown to be gone";
     allocation_ended "never" "the allocation ended before the order was carried out";
     nothing_to_retry "never" "the allocation is in no state in which this order makes sense";
+    drained "later" "an operator had the node emptied for maintenance";
+    maintenance_planned "later" "the node is to be empty before the lease would end";
     cordoned "later" "an operator took the node out of service for a while";
     quarantined_by_operator "later" "an operator found the node bad";
     retired_by_operator "never" "an operator took the node out of service for good";

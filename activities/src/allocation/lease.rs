@@ -28,6 +28,8 @@ pub(super) async fn extend(pool: &PgPool, operation: OperationId) -> Result<(), 
     ) && held.release_requested_at.is_none();
     let refused = if !in_use {
         Some(Code::allocation_ended())
+    } else if db::machine::is_in_the_way(&mut tx, held.id, seconds).await? {
+        Some(Code::maintenance_planned())
     } else if let Some(lease_ends_at) =
         transition::extend_lease(&mut tx, held.id, seconds, most).await?
     {

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use super::{count, count_transition, hold, publish, record_step};
 use crate::audit;
+use crate::drain;
 use crate::quarantine::quarantine;
 use crate::refusal::Refusal;
 
@@ -139,7 +140,11 @@ pub(super) async fn finish(pool: &PgPool, step: StepInput) -> Result<(), Refusal
         AllocationState::Releasing => {}
         state => return Err(Refusal::conflict(held.id, state)),
     }
+    let machine = db::capacity::machine(&mut tx, held.id, held.attempts).await?;
     db::capacity::free(&mut tx, held.id).await?;
+    if let Some(machine) = machine.filter(|machine| machine.held) {
+        drain::settle(&mut tx, machine.node_id, held.id).await?;
+    }
     let operation = step.operation_id;
     record_step(&mut tx, operation, "free", StepState::Succeeded, None).await?;
     end(&mut tx, &held, None).await?;

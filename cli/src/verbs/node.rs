@@ -47,6 +47,8 @@ pub(crate) enum Verb {
         #[command(flatten)]
         wait: WaitArgs,
     },
+    /// Empty a machine for maintenance: nobody comes, and those on it are told
+    Drain(DrainArgs),
     /// Declare a machine bad: as cordon, until a probe finds it good
     Quarantine(OutArgs),
     /// Take a machine out of service for good; nobody may have GPUs of it
@@ -71,6 +73,15 @@ pub(crate) struct OutArgs {
     reason: String,
     #[command(flatten)]
     key: KeyArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DrainArgs {
+    #[command(flatten)]
+    out: OutArgs,
+    /// When work on it begins (RFC 3339) [default: as soon as it is empty]
+    #[arg(long, value_name = "TIME")]
+    starts_at: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,6 +129,8 @@ struct Node {
     #[serde(default)]
     last_probed_at: Option<String>,
     #[serde(default)]
+    maintenance_at: Option<String>,
+    #[serde(default)]
     gpus: Vec<NodeGpu>,
     #[serde(default)]
     health: Option<Health>,
@@ -151,6 +164,7 @@ impl Show for Node {
         table.field("gpus", self.expected_gpu_count);
         table.field("driver", &self.driver_version);
         table.field("last probed", &self.last_probed_at);
+        table.field("maintenance", &self.maintenance_at);
         if let Some(health) = &self.health {
             table.field("last looked at", &health.looked_at);
             table.field("missed looks", health.missed_looks);
@@ -209,6 +223,7 @@ impl Run for Verb {
             Self::Probe { id, key, wait } => look("probe", &id, key, &wait, session).await,
             Self::Uncordon { id, key, wait } => look("uncordon", &id, key, &wait, session).await,
             Self::Cordon(args) => leave("cordon", args, session).await,
+            Self::Drain(args) => drain(args, session).await,
             Self::Quarantine(args) => leave("quarantine", args, session).await,
             Self::Retire(args) => leave("retire", args, session).await,
         }
@@ -233,6 +248,16 @@ async fn leave(verb: &str, args: OutArgs, session: &mut Session<'_>) -> Result {
     let OutArgs { id, reason, key } = args;
     let call = Call::post(&format!("admin/nodes/{id}:{verb}"), key.key());
     let call = call.with_body(json!({ "reason": reason }));
+    session.call::<Node>(&call).await
+}
+
+async fn drain(args: DrainArgs, session: &mut Session<'_>) -> Result {
+    let OutArgs { id, reason, key } = args.out;
+    let body = body([
+        ("reason", Some(json!(reason))),
+        ("starts_at", args.starts_at.map(Value::from)),
+    ]);
+    let call = Call::post(&format!("admin/nodes/{id}:drain"), key.key()).with_body(body);
     session.call::<Node>(&call).await
 }
 

@@ -63,6 +63,10 @@ pub struct HeldMachine {
     pub host_key: String,
     /// What the acceptance probe handed over.
     pub receipt: Option<serde_json::Value>,
+    /// It is to be empty.
+    pub draining: bool,
+    /// When work on it begins, if somebody said so.
+    pub maintenance_at: Option<OffsetDateTime>,
 }
 
 /// A GPU that an allocation has now.

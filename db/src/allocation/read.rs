@@ -222,7 +222,8 @@ pub async fn machines(
     let ids: Vec<Uuid> = allocations.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
         r#"select allocation_id as "allocation_id!", node_id as "node_id!", host as "host!",
-                  port as "port!", host_key as "host_key!", receipt
+                  port as "port!", host_key as "host_key!", receipt,
+                  draining as "draining!", maintenance_at
            from allocation_machines
            where allocation_id = any($1) and org_id = $2 and released_at is null
            order by allocation_id, attempt"#,
@@ -240,6 +241,8 @@ pub async fn machines(
             port: row.port,
             host_key: row.host_key,
             receipt: row.receipt,
+            draining: row.draining,
+            maintenance_at: row.maintenance_at,
         })
         .collect())
 }

@@ -122,6 +122,12 @@ events! {
         project_id: ProjectId,
         lease_ends_at: At,
     }
+    /// Its node is to be empty: there will be work on it.
+    AllocationMaintenancePlanned = "berth.provisioning.allocation.maintenance_planned", "allocation" allocation_id: AllocationId {
+        project_id: ProjectId,
+        /// When the work begins; without a date the instant of the announcement.
+        starts_at: At,
+    }
     /// A machine takes reservations.
     NodeAvailable = "berth.fleet.node.available", "node" node_id: NodeId {}
     /// A machine was found bad and takes no more reservations.

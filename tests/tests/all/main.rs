@@ -21,6 +21,7 @@ mod identity;
 mod idle;
 mod lease_warnings;
 mod long_life;
+mod node_drain;
 mod node_login;
 mod node_service;
 mod openid;

@@ -77,6 +77,7 @@ impl Resource for AllocationView {
 pub(crate) struct Condition {
     /// `stuck`: an operation is open past its deadline. `release_requested`: it is going to end.
     /// `node_degraded`: its machine is not well. `lease_ending`: its lease ends soon.
+    /// `maintenance_planned`: its machine is to be empty, `since` when work on it begins.
     #[serde(rename = "type")]
     pub kind: &'static str,
     pub reason: Option<String>,
@@ -178,11 +179,15 @@ struct Held {
 impl Held {
     fn view(&mut self, row: Allocation) -> AllocationView {
         let machines = self.machines.extract_if(.., |m| m.allocation_id == row.id);
+        let machines: Vec<_> = machines.collect();
+        let mut conditions = conditions(&row, self.stuck.contains(&row.id));
+        conditions.extend(machines.iter().filter_map(maintenance));
         let nodes = machines
+            .into_iter()
             .map(|machine| node(machine, &self.devices))
             .collect();
         AllocationView {
-            conditions: conditions(&row, self.stuck.contains(&row.id)),
+            conditions,
             nodes,
             ssh_key_ids: self
                 .keys
@@ -237,6 +242,14 @@ fn node(machine: HeldMachine, devices: &[HeldDevice]) -> NodeView {
         port: machine.port,
         receipt: machine.receipt,
     }
+}
+
+fn maintenance(machine: &HeldMachine) -> Option<Condition> {
+    machine.draining.then_some(Condition {
+        kind: "maintenance_planned",
+        reason: None,
+        since: machine.maintenance_at,
+    })
 }
 
 fn conditions(row: &Allocation, stuck: bool) -> Vec<Condition> {

@@ -3,6 +3,7 @@
 
 mod cordon;
 mod create;
+mod drain;
 mod get;
 mod list;
 mod order;
@@ -27,6 +28,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         probe::endpoint(),
         probe_reports::endpoint(),
         cordon::endpoint(),
+        drain::endpoint(),
         uncordon::endpoint(),
         quarantine::endpoint(),
         retire::endpoint(),

@@ -1,5 +1,6 @@
 //! Taking a machine out of service: what the verbs for it have in common.
 
+use db::node::Node;
 use domain::event::NodeQuarantined;
 use domain::id::NodeId;
 use domain::reason::Code;
@@ -35,34 +36,51 @@ pub(super) async fn leave(
     let mut permitted = mutation.authorize(On::Organization)?;
     permitted.note(json!({ "reason": why.reason.as_str() }));
     let conn = permitted.conn();
-    let absent = || Problem::not_found(AdminNodeView::KIND);
-    let node = db::node::lock(conn, id).await?.ok_or_else(absent)?;
-    // A look that is under way would bring it back, and so would the health sweep.
+    let node = hold(conn, id).await?;
+    take_out(conn, &node, to, code).await?;
+    let view = AdminNodeView::read(conn, id).await?;
+    Ok(permitted.updated(view).await?)
+}
+
+/// The machine, held until the transaction ends.
+pub(super) async fn hold(conn: &mut db::PgConnection, id: NodeId) -> Result<Node, Problem> {
+    let node = db::node::lock(conn, id).await?;
+    node.ok_or_else(|| Problem::not_found(AdminNodeView::KIND))
+}
+
+/// Moves a machine that is held there, and calls off what would bring it back.
+pub(super) async fn take_out(
+    conn: &mut db::PgConnection,
+    node: &Node,
+    to: NodeState,
+    code: &Code,
+) -> Result<(), Problem> {
+    let id = node.id;
+    // A look that is under way would, and so would the health sweep.
     for look in db::order::open(conn, id.uuid()).await? {
         db::operation::request_cancel(conn, look.id).await?;
     }
     db::node_health::keep_out(conn, id).await?;
-    if node.state != to {
-        if !node.state.may_become(to) {
-            let (from, to) = (node.state.as_str(), to.as_str());
-            let detail = format!("a node that is {from} does not become {to}");
-            return Err(Problem::new(ProblemCode::Conflict).detail(detail));
-        }
-        if to == NodeState::Retired {
-            is_empty(conn, id).await?;
-        }
-        db::node::set_state(conn, id, node.state, to, Some(code.as_str())).await?;
-        if to == NodeState::Quarantined {
-            let event = NodeQuarantined {
-                node_id: id,
-                code: code.clone(),
-            };
-            db::outbox::append(conn, None, &event.into()).await?;
-        }
+    if node.state == to {
+        return Ok(());
     }
-    let row = db::node::get(conn, id).await?.ok_or_else(absent)?;
-    let view = AdminNodeView::load(conn, row).await?;
-    Ok(permitted.updated(view).await?)
+    if !node.state.may_become(to) {
+        let (from, to) = (node.state.as_str(), to.as_str());
+        let detail = format!("a node that is {from} does not become {to}");
+        return Err(Problem::new(ProblemCode::Conflict).detail(detail));
+    }
+    if to == NodeState::Retired {
+        is_empty(conn, id).await?;
+    }
+    db::node::set_state(conn, id, node.state, to, Some(code.as_str())).await?;
+    if to == NodeState::Quarantined {
+        let event = NodeQuarantined {
+            node_id: id,
+            code: code.clone(),
+        };
+        db::outbox::append(conn, None, &event.into()).await?;
+    }
+    Ok(())
 }
 
 /// Nobody has anything on it, nor is about to.

@@ -19,7 +19,7 @@ pub(super) fn endpoint() -> Endpoint {
 /// Take a node back into service
 ///
 /// It is probed first, and the queue of its SKU is served when it passes. Only for a node that
-/// was cordoned: one in quarantine takes `:probe`.
+/// was cordoned or drained: one in quarantine takes `:probe`.
 #[utoipa::path(post, path = "/api/v1/admin/nodes/{id}:uncordon", params(("id" = String, Path)),
     responses((status = 202, description = "It is going to be looked at", body = OperationView)))]
 async fn handler(
@@ -27,6 +27,11 @@ async fn handler(
     Path(id): Path<NodeId>,
 ) -> Result<Committed<OperationView>, Problem> {
     // Under way already: the open look is the answer.
-    let fits = |state| matches!(state, NodeState::Maintenance | NodeState::Verifying);
+    let fits = |state| {
+        matches!(
+            state,
+            NodeState::Draining | NodeState::Maintenance | NodeState::Verifying
+        )
+    };
     look(mutation, id, fits).await
 }

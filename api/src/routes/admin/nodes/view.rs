@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::problem::Problem;
 use crate::resource::{Recall, Resource};
 
 /// A machine with GPUs.
@@ -36,6 +37,9 @@ pub(crate) struct AdminNodeView {
     pub health: Option<HealthView>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_probed_at: Option<OffsetDateTime>,
+    /// When work on it begins, while it is drained for that.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub maintenance_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -120,6 +124,13 @@ pub(crate) struct AdminGpuView {
 }
 
 impl AdminNodeView {
+    /// Reads a machine that is there.
+    pub(super) async fn read(conn: &mut db::PgConnection, id: NodeId) -> Result<Self, Problem> {
+        let row = db::node::get(conn, id).await?;
+        let row = row.ok_or_else(|| Problem::not_found(Self::KIND))?;
+        Ok(Self::load(conn, row).await?)
+    }
+
     pub(crate) async fn load(conn: &mut db::PgConnection, row: Node) -> db::Result<Self> {
         let mut views = Self::load_all(conn, vec![row]).await?;
         Ok(views.remove(0))
@@ -169,6 +180,7 @@ fn view(row: Node, gpus: &[NodeGpu], health: Option<NodeHealth>) -> AdminNodeVie
         state: row.state,
         state_reason: row.state_reason,
         last_probed_at: row.last_probed_at,
+        maintenance_at: row.maintenance_at,
         created_at: row.created_at,
         updated_at: row.updated_at,
         version: row.version,
