@@ -5,6 +5,7 @@ create table node_health (
   looked_at    timestamptz not null default clock_timestamp(),
   missed_looks integer     not null default 0 constraint node_health_missed_range check (missed_looks >= 0),
   good_looks   integer     not null default 0 constraint node_health_good_range check (good_looks >= 0),
+  clean_looks  integer     not null default 0 constraint node_health_clean_range check (clean_looks >= 0),
   fault        text,
   fault_gpus   integer[],
   fault_since  timestamptz,
@@ -17,6 +18,7 @@ create table node_health (
 comment on table node_health is 'What the last look at a machine by the health sweep left known; its history is in probe_reports, one row a change.';
 comment on column node_health.missed_looks is 'Looks in a row without an answer.';
 comment on column node_health.good_looks is 'Looks in a row that found nothing which keeps from work.';
+comment on column node_health.clean_looks is 'Looks in a row that found nothing at all.';
 comment on column node_health.fault is 'Stable code of what keeps people from working there; null: nothing does.';
 comment on column node_health.fault_gpus is 'Indexes of the GPUs that it concerns; null: the whole machine.';
 comment on column node_health.took_out is 'The sweep itself put the machine into quarantine, and has it checked again once it is well.';

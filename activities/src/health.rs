@@ -20,6 +20,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use time::OffsetDateTime;
 
 use crate::allocation::count;
 use crate::audit;
@@ -49,7 +50,11 @@ impl HealthLooks {
         ctx: ActivityContext,
         input: LookInput,
     ) -> Result<Looked, ActivityError> {
-        Ok(beat(&ctx, look(&self.machines, input)).await?)
+        let info = ctx.info();
+        // What an earlier try has looked at it need not look at twice.
+        let done_since = info.scheduled_time.filter(|_| info.attempt > 1);
+        let done_since = done_since.map(OffsetDateTime::from);
+        Ok(beat(&ctx, look(&self.machines, input, done_since)).await?)
     }
 }
 
@@ -76,12 +81,21 @@ impl Terms {
     }
 }
 
-async fn look(machines: &Machines, input: LookInput) -> Result<Looked, Fault> {
+async fn look(
+    machines: &Machines,
+    input: LookInput,
+    done_since: Option<OffsetDateTime>,
+) -> Result<Looked, Fault> {
     let mut conn = machines.pool.acquire().await?;
     let terms = Terms::read(&mut conn).await?;
-    let batch = db::node_health::page(&mut conn, input.after, BATCH).await?;
-    drop(conn);
+    let mut batch = db::node_health::page(&mut conn, input.after, BATCH).await?;
     let last = batch.last().copied();
+    if let Some(since) = done_since {
+        let known = db::node_health::of(&mut conn, &batch).await?;
+        let done = known.iter().filter(|known| known.looked_at >= since);
+        batch.retain(|node| done.clone().all(|known| known.node_id != *node));
+    }
+    drop(conn);
     let looks = stream::iter(batch).map(|node| look_at(machines, node, terms));
     let tally =
         looks
@@ -113,13 +127,14 @@ async fn look_at(machines: &Machines, node: NodeId, terms: Terms) -> Result<Tall
             record(machines, &machine, Sight::Answer(probe), terms.patience).await?;
             (Tally { ailing: 1, ..one }, "ailing")
         }
-        Err(Fault::Node(code, why)) => {
+        // So might a mistake with our own authority look: it takes as many looks as silence.
+        Err(Fault::Node(code, why)) if code.as_str() != "login_refused" => {
             tracing::warn!(%node, %code, why, "a node cannot be used");
             let sight = Sight::None(health::Look::Unusable(code));
             record(machines, &machine, sight, terms.patience).await?;
             (Tally { ailing: 1, ..one }, "ailing")
         }
-        Err(Fault::Away(code, why)) => {
+        Err(Fault::Node(code, why) | Fault::Away(code, why)) => {
             tracing::warn!(%node, %code, why, "a node does not answer");
             let sight = Sight::None(health::Look::Away(code));
             record(machines, &machine, sight, terms.patience).await?;
@@ -178,7 +193,7 @@ async fn record(
     let look = sight.judged(known.as_ref());
     let before = known.as_ref().map(|known| known.health.clone());
     let before = before.unwrap_or_default();
-    let now = before.clone().after(&look, patience);
+    let now = before.after(&look, patience);
 
     let code = match &look {
         health::Look::Away(_) => now.fault.as_ref().map(|fault| fault.code.clone()),
@@ -189,16 +204,13 @@ async fn record(
     match code {
         Some(code) if matches!(state, NodeState::Available | NodeState::Draining) => {
             quarantine(&mut tx, node, &code, workflow_id::NODE_HEALTH_SCHEDULE).await?;
-            took_out = true;
+            // A machine that people are emptying is theirs to bring back.
+            took_out = state == NodeState::Available;
         }
-        None if took_out && now.fault.is_none() && now.good_looks >= patience.good_looks => {
+        None if took_out && now.fault.is_none() && is_due(now.clean_looks, patience) => {
             bring_back(&mut tx, node).await?;
-            took_out = false;
         }
         _ => {}
-    }
-    if before.fault != now.fault {
-        wake(&mut tx, node).await?;
     }
     keep(
         &mut tx,
@@ -209,6 +221,7 @@ async fn record(
         (&now, took_out),
     )
     .await?;
+    wake(&mut tx, node).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -251,8 +264,18 @@ fn codes(findings: &serde_json::Value) -> Vec<(&serde_json::Value, &serde_json::
         .collect()
 }
 
-/// Orders the check that takes it into the fleet again.
+/// Whether a machine that is well again is to be checked now: once it is, and should the check not
+/// agree, after twice as many clean looks as the last time.
+fn is_due(clean_looks: u32, patience: Patience) -> bool {
+    let enough = patience.good_looks.max(1);
+    clean_looks.is_multiple_of(enough) && (clean_looks / enough).is_power_of_two()
+}
+
+/// Orders the check that takes it into the fleet again, unless one is ordered.
 async fn bring_back(conn: &mut PgConnection, node: NodeId) -> Result<(), Refusal> {
+    if !db::order::open(conn, node.uuid()).await?.is_empty() {
+        return Ok(());
+    }
     let deadline = db::policy::resolve(conn, &policy::OPERATION_DEADLINE, Scope::Platform).await?;
     let workflow_id = workflow_id::node(node);
     let order = NewOperation {
@@ -279,9 +302,9 @@ async fn bring_back(conn: &mut PgConnection, node: NodeId) -> Result<(), Refusal
     audit::node(conn, by, node, "node.probe", None).await
 }
 
-/// Has everybody look who has GPUs there: what the fault means to each is the workflow's to say.
+/// Has everybody look whose state does not fit, with each look anew: a wake may have come too early.
 async fn wake(conn: &mut PgConnection, node: NodeId) -> db::Result<()> {
-    for (allocation, org_id) in db::node_health::in_use(conn, node).await? {
+    for (allocation, org_id) in db::node_health::misfits(conn, node).await? {
         let owed = NewIntent {
             kind: IntentKind::Wake,
             org_id: Some(org_id),
@@ -293,4 +316,19 @@ async fn wake(conn: &mut PgConnection, node: NodeId) -> db::Result<()> {
         db::intent::append(conn, &owed).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_come_further_and_further_apart() {
+        let patience = Patience {
+            missed_looks: 3,
+            good_looks: 3,
+        };
+        let due: Vec<u32> = (0..50).filter(|looks| is_due(*looks, patience)).collect();
+        assert_eq!(due, [3, 6, 12, 24, 48]);
+    }
 }

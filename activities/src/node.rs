@@ -67,6 +67,10 @@ async fn verify(
     let seen = format!("{} of {}", probe.gpus.len(), machine.gpu_model);
     step.succeed(&mut tx, Some(&seen)).await?;
     tx.commit().await?;
+    if first {
+        // GPUs may have come over from a machine that was given up.
+        leftovers::clear(&machines, &machine, limit).await?;
+    }
     Ok(())
 }
 

@@ -25,6 +25,7 @@ pub(crate) async fn quarantine(
     }
     let (to, why) = (NodeState::Quarantined, Some(code.as_str()));
     if db::node::set_state(conn, node, row.state, to, why).await? {
+        db::node_health::keep_out(conn, node).await?;
         let event = NodeQuarantined {
             node_id: node,
             code: code.clone(),

@@ -211,7 +211,8 @@ pub struct Unproved {
     pub gpus: Vec<i32>,
 }
 
-/// Tries whose leftovers a machine may still hold, oldest first.
+/// Tries whose leftovers a machine may still hold, oldest first: it was theirs, or it has the GPUs that
+/// they had in a machine that has left.
 pub async fn unproved(conn: &mut PgConnection, node: NodeId) -> Result<Vec<Unproved>> {
     let rows = sqlx::query!(
         r#"select an.allocation_id, an.attempt,
@@ -219,7 +220,9 @@ pub async fn unproved(conn: &mut PgConnection, node: NodeId) -> Result<Vec<Unpro
                         where ag.allocation_id = an.allocation_id and ag.attempt = an.attempt
                         order by g.gpu_index) as "gpus!"
            from allocation_nodes an
-           where an.node_id = $1 and an.unproved_at is not null
+           where an.unproved_at is not null and (an.node_id = $1 or exists (
+             select from allocation_gpus ag join gpus g on g.id = ag.gpu_id
+             where ag.allocation_id = an.allocation_id and ag.attempt = an.attempt and g.node_id = $1))
            order by an.unproved_at"#,
         node.uuid(),
     )

@@ -49,7 +49,7 @@ pub async fn page(
 pub async fn of(conn: &mut PgConnection, nodes: &[NodeId]) -> Result<Vec<NodeHealth>> {
     let ids: Vec<_> = nodes.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
-        "select node_id, looked_at, missed_looks, good_looks, fault, fault_gpus, fault_since,
+        "select node_id, looked_at, missed_looks, good_looks, clean_looks, fault, fault_gpus, fault_since,
                 findings, boot_id, took_out
          from node_health where node_id = any($1)",
         &ids,
@@ -71,6 +71,7 @@ pub async fn of(conn: &mut PgConnection, nodes: &[NodeId]) -> Result<Vec<NodeHea
                 health: Health {
                     missed_looks: number(row.missed_looks),
                     good_looks: number(row.good_looks),
+                    clean_looks: number(row.clean_looks),
                     fault: code.transpose()?.map(|code| Fault { code, gpus }),
                 },
                 fault_since: row.fault_since,
@@ -93,7 +94,7 @@ pub struct Seen<'a> {
     pub took_out: bool,
 }
 
-/// Writes it down. A fault that was there keeps its start.
+/// Writes it down. A fault keeps its start, unless it concerns GPUs that were well before.
 pub async fn put(conn: &mut PgConnection, seen: &Seen<'_>) -> Result<()> {
     let signed = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
     let fault = seen.health.fault.as_ref();
@@ -102,12 +103,15 @@ pub async fn put(conn: &mut PgConnection, seen: &Seen<'_>) -> Result<()> {
         .map(|gpus| gpus.iter().copied().map(signed).collect());
     sqlx::query!(
         "insert into node_health as h
-           (node_id, missed_looks, good_looks, fault, fault_gpus, fault_since, findings, boot_id, took_out)
-         values ($1, $2, $3, $4, $5, case when $4::text is not null then clock_timestamp() end, $6, $7, $8)
+           (node_id, missed_looks, good_looks, fault, fault_gpus, fault_since, findings, boot_id, took_out, clean_looks)
+         values ($1, $2, $3, $4, $5, case when $4::text is not null then clock_timestamp() end, $6, $7, $8, $9)
          on conflict (node_id) do update set
            looked_at = clock_timestamp(), missed_looks = excluded.missed_looks,
-           good_looks = excluded.good_looks, fault = excluded.fault, fault_gpus = excluded.fault_gpus,
-           fault_since = case when excluded.fault is not null then coalesce(h.fault_since, excluded.fault_since) end,
+           good_looks = excluded.good_looks, clean_looks = excluded.clean_looks, fault = excluded.fault, fault_gpus = excluded.fault_gpus,
+           fault_since = case when excluded.fault is null then null
+                              when h.fault_gpus is null or excluded.fault_gpus <@ h.fault_gpus
+                              then coalesce(h.fault_since, excluded.fault_since)
+                              else excluded.fault_since end,
            findings = excluded.findings, boot_id = coalesce(excluded.boot_id, h.boot_id),
            took_out = excluded.took_out",
         seen.node_id.uuid(),
@@ -118,6 +122,7 @@ pub async fn put(conn: &mut PgConnection, seen: &Seen<'_>) -> Result<()> {
         seen.findings,
         seen.boot_id,
         seen.took_out,
+        signed(seen.health.clean_looks),
     )
     .execute(conn)
     .await?;
@@ -141,20 +146,25 @@ pub async fn hold(
     Ok(Some((state, known)))
 }
 
-/// Allocations in use on a machine, with their organizations.
-pub async fn in_use(conn: &mut PgConnection, node: NodeId) -> Result<Vec<(AllocationId, OrgId)>> {
+/// Allocations in use on a machine whose state is not what the machine's health calls for, with their
+/// organizations: active ones that a fault concerns, and degraded ones without one.
+pub async fn misfits(conn: &mut PgConnection, node: NodeId) -> Result<Vec<(AllocationId, OrgId)>> {
     let rows = sqlx::query!(
-        "select a.id, a.org_id from allocation_nodes an join allocations a on a.id = an.allocation_id
+        "select a.id, a.org_id, a.state from allocation_nodes an join allocations a on a.id = an.allocation_id
          where an.node_id = $1 and an.released_at is null and a.state in ('active', 'degraded')
          order by a.id",
         node.uuid(),
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.id.into(), row.org_id.into()))
-        .collect())
+    let mut misfits = Vec::new();
+    for row in rows {
+        let id = row.id.into();
+        if (row.state == "degraded") != fault_of(conn, id).await?.is_some() {
+            misfits.push((id, row.org_id.into()));
+        }
+    }
+    Ok(misfits)
 }
 
 /// What keeps one allocation from its work.
@@ -185,6 +195,18 @@ pub async fn fault_of(conn: &mut PgConnection, id: AllocationId) -> Result<Optio
         })
     })
     .transpose()
+}
+
+/// Has the sweep bring a machine back that somebody else put into quarantine, once it is well.
+pub async fn look_after(conn: &mut PgConnection, node: NodeId) -> Result<()> {
+    sqlx::query!(
+        "insert into node_health as h (node_id, took_out) values ($1, true)
+         on conflict (node_id) do update set took_out = true, clean_looks = 0",
+        node.uuid()
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Whoever put the machine into quarantine, from now on it stays there until people say otherwise.

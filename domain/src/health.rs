@@ -46,6 +46,8 @@ pub struct Health {
     pub missed_looks: u32,
     /// Looks in a row that found nothing which keeps from work.
     pub good_looks: u32,
+    /// Looks in a row that found nothing at all.
+    pub clean_looks: u32,
     pub fault: Option<Fault>,
 }
 
@@ -59,6 +61,7 @@ impl Health {
             return Self {
                 missed_looks,
                 good_looks: 0,
+                clean_looks: 0,
                 fault: self
                     .fault
                     .or_else(|| lost.then(|| Fault::whole(code.clone()))),
@@ -68,6 +71,7 @@ impl Health {
             return Self {
                 missed_looks: 0,
                 good_looks: 0,
+                clean_looks: 0,
                 fault: Some(fault),
             };
         }
@@ -76,6 +80,10 @@ impl Health {
         Self {
             missed_looks: 0,
             good_looks,
+            clean_looks: match look.code() {
+                Some(_) => 0,
+                None => self.clean_looks.saturating_add(1),
+            },
             fault: self.fault.filter(|_| !well),
         }
     }

@@ -22,7 +22,10 @@ pub(super) async fn degrade(pool: &PgPool, step: StepInput) -> Result<(), Refusa
     let Some(fault) = db::node_health::fault_of(&mut tx, held.id).await? else {
         return Err(Refusal::conflict(held.id, "its machine is well"));
     };
-    db::allocation::close_usage(&mut tx, held.id, fault.since).await?;
+    let until = held
+        .lease_ends_at
+        .map_or(fault.since, |end| end.min(fault.since));
+    db::allocation::close_usage(&mut tx, held.id, until).await?;
     transition::degrade(&mut tx, held.id, &fault.code).await?;
     let event = AllocationDegraded {
         allocation_id: held.id,

@@ -170,6 +170,7 @@ pub(super) async fn give_up(pool: &PgPool, step: StepInput) -> Result<(), Refusa
         db::capacity::give_up(&mut tx, held.id).await?;
         let by = contract::workflow_id::allocation(held.id);
         quarantine(&mut tx, machine.node_id, &code, &by).await?;
+        db::node_health::look_after(&mut tx, machine.node_id).await?;
     } else {
         db::capacity::free(&mut tx, held.id).await?;
     }
@@ -221,6 +222,10 @@ pub(super) async fn fail(pool: &PgPool, input: &FailInput) -> Result<(), Refusal
     };
     publish(&mut tx, &held, event).await?;
     for order in db::order::open(&mut tx, held.id.uuid()).await? {
+        // An operator's word stands; it comes next.
+        if order.kind == OperationKind::AllocationForceRelease {
+            continue;
+        }
         db::order::finish(&mut tx, order.id, OperationState::Failed, Some(&input.code)).await?;
     }
     audit::allocation(

@@ -39,3 +39,14 @@ account_uid() {
 
 STATE=/var/lib/berth
 REMOVED=/run/berth/removed
+
+# A driver makes its devices for everybody, with each start of the machine: those that nobody leased
+# are root's alone.
+close_devices() {
+    for device in /dev/nvidia[0-9]*; do
+        if [ -e "$device" ] && [ "$(stat -c %u "$device")" = 0 ]; then
+            chown 0:0 "$device"
+            chmod 0600 "$device"
+        fi
+    done
+}

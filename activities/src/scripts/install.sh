@@ -37,13 +37,7 @@ for index in $GPUS; do
         fault gpu_in_use
     fi
 done
-# A driver makes its devices for everybody: those that nobody leased are root's alone.
-for device in /dev/nvidia[0-9]*; do
-    if [ "$(stat -c %u "$device")" = 0 ]; then
-        chown 0:0 "$device"
-        chmod 0600 "$device"
-    fi
-done
+close_devices
 for index in $GPUS; do
     chmod 0600 "/dev/nvidia$index"
     chown "$uid:0" "/dev/nvidia$index"

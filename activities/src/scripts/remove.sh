@@ -53,5 +53,6 @@ fi
 if getent group "$ACCOUNT" > /dev/null 2>&1; then
     groupdel "$ACCOUNT"
 fi
+close_devices
 rm -rf "/home/$ACCOUNT" "/var/mail/$ACCOUNT" "/var/spool/mail/$ACCOUNT"
 echo done

@@ -139,11 +139,13 @@ pub async fn degrade(conn: &mut PgConnection, id: AllocationId, code: &Code) -> 
     one_row(&done)
 }
 
-/// It is well again, from the instant that is given back. Not if somebody wants it to end.
+/// It is well again, from the instant that is given back. Not if somebody wants it to end, nor after
+/// its lease.
 pub async fn recover(conn: &mut PgConnection, id: AllocationId) -> Result<OffsetDateTime> {
     let now = sqlx::query_scalar!(
         r#"update allocations set state = 'active', state_reason = null
            where id = $1 and state = 'degraded' and release_requested_at is null
+             and lease_ends_at > clock_timestamp()
            returning clock_timestamp() as "now!""#,
         id.uuid(),
     )

@@ -88,7 +88,9 @@ async fn serve<O: Outbox>(
     while !shutdown.is_cancelled() {
         if measured.is_none_or(|at| at.elapsed() >= MEASURE) {
             measure::<O>(outbox.backlog(conn).await?);
-            outbox.observe(conn).await?;
+            if let Err(error) = outbox.observe(conn).await {
+                tracing::warn!(%error, "nothing is counted");
+            }
             measured = Some(now());
         }
         let pass = tokio::time::timeout(PASS_MAX, outbox.pass(conn)).await??;

@@ -25,14 +25,6 @@ pub(super) async fn serve(
     if let Some(order) = step::database(ctx, next, allocation_id, "look for orders").await? {
         return carry_out(ctx, order).await;
     }
-    match (view.state, &view.fault) {
-        (AllocationState::Active, Some(_)) => {
-            let (degrade, step) = (AllocationSteps::degrade, view.step(allocation_id));
-            return step::database(ctx, degrade, step, "its node is not well").await;
-        }
-        (AllocationState::Degraded, None) => return heal(ctx, seen, view).await,
-        _ => {}
-    }
     let limit = match view.lease_remaining_seconds.map(u64::try_from) {
         Some(Ok(0) | Err(_)) => {
             let reason = ReleaseReason::LeaseExpired;
@@ -52,8 +44,17 @@ pub(super) async fn serve(
         }
         None => limit,
     };
-    wait(ctx, seen, limit, "until the lease ends, or is about to").await;
-    Ok(())
+    match (view.state, &view.fault) {
+        (AllocationState::Active, Some(_)) => {
+            let (degrade, step) = (AllocationSteps::degrade, view.step(allocation_id));
+            step::database(ctx, degrade, step, "its node is not well").await
+        }
+        (AllocationState::Degraded, None) => heal(ctx, seen, view, limit).await,
+        _ => {
+            wait(ctx, seen, limit, "until the lease ends, or is about to").await;
+            Ok(())
+        }
+    }
 }
 
 /// The node is well again: what its tenant had there is set up once more and tried, because a
@@ -62,6 +63,7 @@ async fn heal(
     ctx: &WorkflowContext<Allocation>,
     seen: u64,
     view: &AllocationView,
+    limit: Option<Duration>,
 ) -> Result<(), Failure> {
     let step = view.step(ctx.state(|s| s.input.allocation_id));
     let node = OnNode {
@@ -86,13 +88,8 @@ async fn heal(
             step::database(ctx, recover, step, "its node is well again").await
         }
         Err(Failure::Node(_)) => {
-            wait(
-                ctx,
-                seen,
-                Some(limits::HEAL_PAUSE),
-                "until it is tried again",
-            )
-            .await;
+            let pause = limit.map_or(limits::HEAL_PAUSE, |limit| limit.min(limits::HEAL_PAUSE));
+            wait(ctx, seen, Some(pause), "until it is tried again").await;
             Ok(())
         }
         Err(other) => Err(other),
