@@ -193,7 +193,10 @@ async fn record(
     let look = sight.judged(known.as_ref());
     let before = known.as_ref().map(|known| known.health.clone());
     let before = before.unwrap_or_default();
-    let now = before.after(&look, patience);
+    let mut now = before.clone().after(&look, patience);
+    if now.fault.is_none() && is_unnoticed(&mut tx, node).await? {
+        now.fault = before.fault;
+    }
 
     let code = match &look {
         health::Look::Away(_) => now.fault.as_ref().map(|fault| fault.code.clone()),
@@ -224,6 +227,13 @@ async fn record(
     wake(&mut tx, node).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether the fault that is written down concerns somebody who has not come to know of it. It stays
+/// until then, however well the machine is: after a restart, access has to be set up again.
+async fn is_unnoticed(conn: &mut PgConnection, node: NodeId) -> db::Result<bool> {
+    let misfits = db::node_health::misfits(conn, node).await?;
+    Ok(misfits.iter().any(|misfit| !misfit.degraded))
 }
 
 /// The row, and a report where the findings are others than before.
@@ -304,13 +314,13 @@ async fn bring_back(conn: &mut PgConnection, node: NodeId) -> Result<(), Refusal
 
 /// Has everybody look whose state does not fit, with each look anew: a wake may have come too early.
 async fn wake(conn: &mut PgConnection, node: NodeId) -> db::Result<()> {
-    for (allocation, org_id) in db::node_health::misfits(conn, node).await? {
+    for misfit in db::node_health::misfits(conn, node).await? {
         let owed = NewIntent {
             kind: IntentKind::Wake,
-            org_id: Some(org_id),
+            org_id: Some(misfit.org_id),
             workflow_type: workflow_id::ALLOCATION,
-            workflow_id: &workflow_id::allocation(allocation),
-            resource_id: allocation.uuid(),
+            workflow_id: &workflow_id::allocation(misfit.allocation_id),
+            resource_id: misfit.allocation_id.uuid(),
             operation_id: None,
         };
         db::intent::append(conn, &owed).await?;

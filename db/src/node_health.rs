@@ -146,9 +146,17 @@ pub async fn hold(
     Ok(Some((state, known)))
 }
 
-/// Allocations in use on a machine whose state is not what the machine's health calls for, with their
-/// organizations: active ones that a fault concerns, and degraded ones without one.
-pub async fn misfits(conn: &mut PgConnection, node: NodeId) -> Result<Vec<(AllocationId, OrgId)>> {
+/// An allocation in use whose state is not what its machine's health calls for.
+#[derive(Debug, Clone, Copy)]
+pub struct Misfit {
+    pub allocation_id: AllocationId,
+    pub org_id: OrgId,
+    /// Degraded without a fault; otherwise active in spite of one.
+    pub degraded: bool,
+}
+
+/// Those of a machine.
+pub async fn misfits(conn: &mut PgConnection, node: NodeId) -> Result<Vec<Misfit>> {
     let rows = sqlx::query!(
         "select a.id, a.org_id, a.state from allocation_nodes an join allocations a on a.id = an.allocation_id
          where an.node_id = $1 and an.released_at is null and a.state in ('active', 'degraded')
@@ -159,9 +167,13 @@ pub async fn misfits(conn: &mut PgConnection, node: NodeId) -> Result<Vec<(Alloc
     .await?;
     let mut misfits = Vec::new();
     for row in rows {
-        let id = row.id.into();
-        if (row.state == "degraded") != fault_of(conn, id).await?.is_some() {
-            misfits.push((id, row.org_id.into()));
+        let (allocation_id, degraded) = (row.id.into(), row.state == "degraded");
+        if degraded != fault_of(conn, allocation_id).await?.is_some() {
+            misfits.push(Misfit {
+                allocation_id,
+                org_id: row.org_id.into(),
+                degraded,
+            });
         }
     }
     Ok(misfits)

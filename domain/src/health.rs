@@ -1,6 +1,6 @@
 //! How a machine fares from look to look, and what that keeps from happening on it.
 
-use crate::inventory::Finding;
+use crate::inventory::{Finding, FindingCode};
 use crate::reason::Code;
 
 /// What a finding stands in the way of. The order is by gravity.
@@ -76,7 +76,7 @@ impl Health {
             };
         }
         let good_looks = self.good_looks.saturating_add(1);
-        let well = good_looks >= patience.good_looks;
+        let well = good_looks >= patience.good_looks || self.is_only_restarted();
         Self {
             missed_looks: 0,
             good_looks,
@@ -86,6 +86,16 @@ impl Health {
             },
             fault: self.fault.filter(|_| !well),
         }
+    }
+}
+
+impl Health {
+    /// A restart is over as soon as the machine is seen again.
+    fn is_only_restarted(&self) -> bool {
+        let restarted = Code::from(FindingCode::Rebooted);
+        self.fault
+            .as_ref()
+            .is_some_and(|fault| fault.code == restarted)
     }
 }
 
@@ -113,11 +123,16 @@ impl Look {
         })
     }
 
-    /// Why nothing new is to come here, as far as this look tells.
+    /// Why nothing new is to come here, as far as this look tells. A machine that was started anew
+    /// is as good as any to those who have nothing there.
     pub fn code(&self) -> Option<Code> {
+        let keeps_out = |finding: &&Finding| finding.code != FindingCode::Rebooted;
         match self {
             Self::Away(code) | Self::Unusable(code) => Some(code.clone()),
-            Self::Seen(findings) => findings.first().map(|finding| finding.code.into()),
+            Self::Seen(findings) => {
+                let first = findings.iter().find(keeps_out);
+                first.map(|finding| finding.code.into())
+            }
         }
     }
 }
@@ -141,7 +156,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::inventory::FindingCode;
 
     const PATIENCE: Patience = Patience {
         missed_looks: 3,
@@ -191,6 +205,18 @@ mod tests {
             ("gpu_missing", Some(&[1, 3][..]))
         );
         assert!(fault.concerns(&[0, 3]) && !fault.concerns(&[0, 2]));
+    }
+
+    #[test]
+    fn a_restart_is_over_with_the_next_look_and_keeps_nobody_out() {
+        let look = Look::Seen(vec![finding(FindingCode::Rebooted, None)]);
+        assert_eq!(look.code(), None);
+        let restarted = after(std::slice::from_ref(&look));
+        assert_eq!(
+            restarted.fault.as_ref().map(|fault| fault.code.as_str()),
+            Some("rebooted")
+        );
+        assert_eq!(after(&[look, Look::Seen(vec![])]).fault, None);
     }
 
     #[test]

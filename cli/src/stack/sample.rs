@@ -112,14 +112,18 @@ async fn key_pair(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 async fn find(owner: &Client) -> anyhow::Result<Option<Allocation>> {
-    let call = Call::get("allocations")
-        .with_query("state", Some("active"))
-        .with_query("limit", Some(100));
-    let page: Page<Allocation> = owner.send(&call).await?.json()?;
-    Ok(page
-        .items
-        .into_iter()
-        .find(|allocation| allocation.name == NAME))
+    // Degraded for a moment: its node was started anew with the stack.
+    for state in ["active", "degraded"] {
+        let call = Call::get("allocations")
+            .with_query("state", Some(state))
+            .with_query("limit", Some(100));
+        let page: Page<Allocation> = owner.send(&call).await?.json()?;
+        let mut items = page.items.into_iter();
+        if let Some(found) = items.find(|allocation| allocation.name == NAME) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 async fn create(ctx: &Context, owner: &Client, key: &Path) -> anyhow::Result<Allocation> {
