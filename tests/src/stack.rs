@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use temporalio_client::schedules::PauseScheduleOptions;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::api::Api;
@@ -116,6 +117,7 @@ impl Stack {
             }
         }
         self.serves().await;
+        self.pause_health().await;
         self.forget_calls().await;
         let admin = self.admin();
         for node in self.nodes().await {
@@ -127,6 +129,18 @@ impl Stack {
             }
         }
         self.ready().await;
+    }
+
+    /// Pauses the schedule of the health sweep, as an operator would: nobody but the test finds the
+    /// faults that it plants.
+    pub async fn pause_health(&self) {
+        eventually("the health sweep is paused", START_LIMIT, || async {
+            let client = self.temporal().await;
+            let schedule = client.get_schedule_handle("node-health");
+            let options = PauseScheduleOptions::default();
+            schedule.pause(None::<String>, options).await.ok()
+        })
+        .await;
     }
 
     /// Whether a role's process is there and no zombie.

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use temporalio_client::schedules::PauseScheduleOptions;
 use tests::planned::PlannedWorker;
 use tests::{Stack, eventually};
 
@@ -39,10 +38,7 @@ async fn no_fault_of_a_step_leaves_anything_behind() {
     stack.raise_limits().await;
     let worker = PlannedWorker::instead(&stack).await;
     // It would find that machines are well whose faults are only written down.
-    let client = stack.temporal().await;
-    let health = client.get_schedule_handle("node-health");
-    let pause = health.pause(None::<String>, PauseScheduleOptions::default());
-    pause.await.expect("a schedule");
+    stack.pause_health().await;
     let cases = async {
         let cases = allocation::cases(&stack).await;
         let run = |case| allocation::run(&stack, &worker, case);
