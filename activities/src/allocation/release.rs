@@ -9,7 +9,7 @@ use domain::id::{AllocationId, OperationId};
 use domain::operation::OperationKind;
 use domain::policy::{self, Scope};
 use domain::reason::Code;
-use domain::state::{AllocationState, OperationState, StepState};
+use domain::state::{AllocationState, NodeState, OperationState, StepState};
 use time::OffsetDateTime;
 
 use super::{count, count_transition, hold, publish, record_step};
@@ -169,8 +169,11 @@ pub(super) async fn give_up(pool: &PgPool, step: StepInput) -> Result<(), Refusa
     if let Some(machine) = machine.filter(|machine| machine.held && machine.touched) {
         db::capacity::give_up(&mut tx, held.id).await?;
         let by = contract::workflow_id::allocation(held.id);
-        quarantine(&mut tx, machine.node_id, &code, &by).await?;
-        db::node_health::look_after(&mut tx, machine.node_id).await?;
+        let from = quarantine(&mut tx, machine.node_id, &code, &by).await?;
+        // What people had taken out of service is theirs to bring back.
+        if from == Some(NodeState::Available) {
+            db::node_health::look_after(&mut tx, machine.node_id).await?;
+        }
     } else {
         db::capacity::free(&mut tx, held.id).await?;
     }
