@@ -38,6 +38,9 @@ if [ -n "$left" ]; then
 fi
 rm -rf "$TMPDIR" 2>/dev/null || sudo -n rm -rf "$TMPDIR"
 
+# Why tests failed, once more: what is far above is cut where only the end of an output is kept.
+grep -a -A 1 "^thread '.* panicked at" "$log" | grep -v '^--$' | cut -c1-600 | tail -n 60
+
 awk -v status="$status" '/^test result:/ { passed += $4; failed += $6 }
   END { if (status != 0 && failed == 0) failed = 1; printf "%d passed, %d failed\n", passed, failed }' "$log"
 rm -f "$log"

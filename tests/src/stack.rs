@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use temporalio_client::WorkflowCountOptions;
 use temporalio_client::schedules::PauseScheduleOptions;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
@@ -119,26 +120,40 @@ impl Stack {
         self.serves().await;
         self.pause_health().await;
         self.forget_calls().await;
-        let admin = self.admin();
-        for node in self.nodes().await {
-            if node["state"] == "quarantined" {
-                let id = node["id"].as_str().expect("a node has an id");
-                admin
-                    .post(&format!("/api/v1/admin/nodes/{id}:probe"), &Value::Null)
-                    .await;
-            }
-        }
+        self.bring_back().await;
         self.ready().await;
     }
 
-    /// Pauses the schedule of the health sweep, as an operator would: nobody but the test finds the
-    /// faults that it plants.
+    /// Has every node in quarantine probed, and once more if the first probe finds it bad yet.
+    async fn bring_back(&self) {
+        let admin = self.admin();
+        for _ in 0..3 {
+            let nodes = self.nodes().await;
+            let mut out = nodes.iter().filter(|n| n["state"] == "quarantined");
+            let Some(node) = out.next() else { return };
+            for node in std::iter::once(node).chain(out) {
+                let id = node["id"].as_str().expect("a node has an id");
+                let path = format!("/api/v1/admin/nodes/{id}:probe");
+                let answer = admin.post(&path, &Value::Null).await;
+                if answer.status == reqwest::StatusCode::ACCEPTED {
+                    admin.finished(&answer.json(), START_LIMIT).await;
+                }
+            }
+        }
+    }
+
+    /// Pauses the schedule of the health sweep, as an operator would, and waits for the end of one
+    /// under way: nobody but the test finds the faults that it plants.
     pub async fn pause_health(&self) {
         eventually("the health sweep is paused", START_LIMIT, || async {
             let client = self.temporal().await;
             let schedule = client.get_schedule_handle("node-health");
             let options = PauseScheduleOptions::default();
-            schedule.pause(None::<String>, options).await.ok()
+            schedule.pause(None::<String>, options).await.ok()?;
+            let running = "WorkflowType = 'NodeHealthSweep' and ExecutionStatus = 'Running'";
+            let options = WorkflowCountOptions::default();
+            let running = client.count_workflows(running, options).await.ok()?;
+            (running.count() == 0).then_some(())
         })
         .await;
     }
