@@ -6,16 +6,18 @@ use contract::capacity::{Assign, AssignInput, Assigned, GiveBack, GiveBackInput}
 use contract::workflow_id;
 use db::allocation::transition::{self, Held};
 use db::intent::{IntentKind, NewIntent};
+use db::quota::Counting;
 use db::{PgConnection, PgPool};
 use domain::event::{AllocationProvisioning, AllocationQueued};
 use domain::id::{AllocationId, NodeId};
 use domain::operation::OperationKind;
 use domain::placement::best_fit;
+use domain::reason::Code;
 use domain::state::{AllocationState, StepState};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::allocation::{count, count_transition, end_in_failure, publish};
+use crate::allocation::{count, count_transition, end_in_failure, publish, within_quotas};
 use crate::quarantine::quarantine;
 use crate::refusal::Refusal;
 
@@ -49,14 +51,15 @@ impl Capacity {
     }
 }
 
-/// Serves a SKU's queue in strict order, one transaction a grant, until the first in it does not
+/// Serves a SKU's queue in strict order, one transaction each, until the first in it does not
 /// fit. Any number of these may run at once.
 pub async fn assign(pool: &PgPool, input: &AssignInput) -> Result<Assigned, Refusal> {
     let mut granted = Vec::new();
     while granted.len() < GRANTS_MAX {
-        match grant_head(pool, input).await? {
-            Some(allocation) => granted.push(allocation),
-            None => break,
+        match serve_head(pool, input).await? {
+            Served::Granted(allocation) => granted.push(allocation),
+            Served::Refused => {}
+            Served::Nobody => break,
         }
     }
     let mut conn = pool.acquire().await?;
@@ -67,34 +70,68 @@ pub async fn assign(pool: &PgPool, input: &AssignInput) -> Result<Assigned, Refu
     })
 }
 
-/// Gives the first in the queue its GPUs, all on one node. `None`: nobody waits, or it does not fit.
-async fn grant_head(pool: &PgPool, input: &AssignInput) -> Result<Option<AllocationId>, Refusal> {
+/// What became of the first in the queue.
+enum Served {
+    Granted(AllocationId),
+    /// A quota that was lowered meanwhile does not allow it any more: it has failed.
+    Refused,
+    /// Nobody waits, or it does not fit.
+    Nobody,
+}
+
+/// Gives the first in the queue its GPUs, all on one node, if its quotas allow that at this moment:
+/// whoever else reserves GPUs of the SKU comes before or after this transaction.
+async fn serve_head(pool: &PgPool, input: &AssignInput) -> Result<Served, Refusal> {
     let mut tx = pool.begin().await?;
     db::capacity::lock(&mut tx, &input.sku).await?;
     let Some(held) = hold_head(&mut tx, &input.sku).await? else {
-        return Ok(None);
+        return Ok(Served::Nobody);
     };
-    let candidates = db::capacity::candidates(&mut tx, &input.sku, held.id).await?;
-    let Some(node) = best_fit(count(held.gpu_count.into()), &candidates) else {
-        return Ok(None);
-    };
-    let attempt = transition::provision(&mut tx, held.id).await?;
-    db::capacity::reserve(&mut tx, held.org_id, held.id, attempt, node, held.gpu_count).await?;
-    announce(&mut tx, &held, node, attempt).await?;
-    if input.asked_by != Some(held.id) {
-        let wake = NewIntent {
-            kind: IntentKind::Wake,
-            org_id: Some(held.org_id),
-            workflow_type: workflow_id::ALLOCATION,
-            workflow_id: &workflow_id::allocation(held.id),
-            resource_id: held.id.uuid(),
-            operation_id: None,
+    let (served, to) = if within_quotas(&mut tx, &held, Counting::Reserved).await? {
+        let candidates = db::capacity::candidates(&mut tx, &input.sku, held.id).await?;
+        let Some(node) = best_fit(count(held.gpu_count.into()), &candidates) else {
+            return Ok(Served::Nobody);
         };
-        db::intent::append(&mut tx, &wake).await?;
+        let attempt = transition::provision(&mut tx, held.id).await?;
+        let gpus = held.gpu_count;
+        db::capacity::reserve(&mut tx, held.org_id, held.id, attempt, node, gpus).await?;
+        announce(&mut tx, &held, node, attempt).await?;
+        (Served::Granted(held.id), AllocationState::Provisioning)
+    } else {
+        refuse(&mut tx, &held).await?;
+        (Served::Refused, AllocationState::Failed)
+    };
+    if input.asked_by != Some(held.id) {
+        wake(&mut tx, &held).await?;
     }
     tx.commit().await?;
-    count_transition(AllocationState::Queued, AllocationState::Provisioning);
-    Ok(Some(held.id))
+    count_transition(AllocationState::Queued, to);
+    Ok(served)
+}
+
+/// `queued → failed`: more than the quotas allow.
+async fn refuse(conn: &mut PgConnection, held: &Held) -> Result<(), Refusal> {
+    let code = Code::quota_exceeded();
+    let create = [OperationKind::AllocationCreate];
+    if let Some(order) = db::order::oldest(conn, held.id.uuid(), &create).await? {
+        let (state, detail) = (StepState::Failed, Some(code.as_str()));
+        db::operation_step::finish(conn, order.id, "reserve", state, detail).await?;
+    }
+    end_in_failure(conn, held, &code).await
+}
+
+/// Has the allocation's workflow look at its row.
+async fn wake(conn: &mut PgConnection, held: &Held) -> Result<(), Refusal> {
+    let wake = NewIntent {
+        kind: IntentKind::Wake,
+        org_id: Some(held.org_id),
+        workflow_type: workflow_id::ALLOCATION,
+        workflow_id: &workflow_id::allocation(held.id),
+        resource_id: held.id.uuid(),
+        operation_id: None,
+    };
+    db::intent::append(conn, &wake).await?;
+    Ok(())
 }
 
 /// The first in the queue, held. It may leave the queue while it is waited for; then the next one

@@ -48,6 +48,7 @@ pub mod policy_change;
 pub mod probe_report;
 pub mod project;
 pub mod project_member;
+pub mod quota;
 pub mod replica;
 pub mod scope;
 pub mod sealed;

@@ -148,6 +148,8 @@ ids! {
     ProbeReportId = "probe";
     /// A project of an organization.
     ProjectId = "proj";
+    /// A limit of GPUs of one SKU.
+    QuotaId = "quota";
     /// One process that serves the API.
     ReplicaId = "replica";
     /// A tenant's public SSH key.

@@ -21,6 +21,7 @@ pub mod net_guard;
 pub mod operation;
 pub mod placement;
 pub mod policy;
+pub mod quota;
 pub mod rate;
 pub mod reason;
 pub mod receipt;

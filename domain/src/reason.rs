@@ -120,7 +120,7 @@ macro_rules! codes {
 
 codes! {
     no_capacity "later" "no node had room before the wait was over";
-    quota_exceeded "later" "the project holds as many GPUs as policy allows";
+    quota_exceeded "later" "the project or its organization has as many GPUs as policy and quotas allow";
     sku_retired "never" "the SKU is no longer sold";
     node_retired "never" "the node is no longer in service";
     probe_target_denied "later" "the network guard refused the address of the node";

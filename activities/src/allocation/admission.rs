@@ -2,9 +2,11 @@
 
 use contract::allocation::{Admission, FailInput, StepInput};
 use db::allocation::transition::{self, Held};
+use db::quota::Counting;
 use db::{PgConnection, PgPool};
 use domain::event::{AllocationFailed, AllocationQueued};
 use domain::policy::{self, Scope};
+use domain::quota::Usage;
 use domain::reason::Code;
 use domain::state::{AllocationState, OperationState, StepState};
 
@@ -61,8 +63,31 @@ async fn refusal(conn: &mut PgConnection, held: &Held) -> Result<Option<Code>, R
     }
     let scope = Scope::Project(held.org_id, held.project_id);
     let most = db::policy::resolve(conn, &policy::GPUS_MAX, scope).await?;
-    let others = db::allocation::queue::admitted_gpus(conn, held.project_id, held.id).await?;
-    Ok((others + i64::from(held.gpu_count) > most).then(Code::quota_exceeded))
+    db::allocation::queue::lock_admissions(conn, held.project_id).await?;
+    let gpus_used =
+        db::allocation::queue::admitted_gpus(conn, held.project_id, Some(held.id)).await?;
+    let usage = Usage {
+        gpus_max: most,
+        gpus_used,
+    };
+    if !usage.allows(held.gpu_count.into()) {
+        return Ok(Some(Code::quota_exceeded()));
+    }
+    db::quota::lock(conn, held.org_id, &held.sku).await?;
+    let within = within_quotas(conn, held, Counting::Admitted).await?;
+    Ok((!within).then(Code::quota_exceeded))
+}
+
+/// Whether every quota allows it beside the others that count.
+pub(crate) async fn within_quotas(
+    conn: &mut PgConnection,
+    held: &Held,
+    counting: Counting,
+) -> Result<bool, Refusal> {
+    let (org, project, id) = (held.org_id, held.project_id, Some(held.id));
+    let binding = db::quota::binding(conn, org, project, &held.sku, counting, id).await?;
+    let gpus = i64::from(held.gpu_count);
+    Ok(binding.iter().all(|quota| quota.usage.allows(gpus)))
 }
 
 /// `queued → failed`: the wait is over and nothing was reserved.

@@ -94,6 +94,8 @@ pub const IDENTITY_UNLINK: Action = Action::new("identity.unlink", Needs::Operat
 pub const IDENTITY_REVOKE_TOKENS: Action = Action::new("identity.revoke_tokens", Needs::Operator);
 pub const JWKS_REFRESH: Action = Action::new("jwks.refresh", Needs::Token);
 pub const POLICY_SET: Action = Action::new("policy.set", Needs::Operator);
+pub const QUOTA_SET: Action = Action::new("quota.set", Needs::Operator);
+pub const QUOTA_REMOVE: Action = Action::new("quota.remove", Needs::Operator);
 pub const AUTHORIZATION_POLICY_CREATE: Action =
     Action::new("authorization_policy.create", Needs::Operator);
 pub const AUTHORIZATION_POLICY_UPDATE: Action =

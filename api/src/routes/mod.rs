@@ -13,6 +13,7 @@ pub(crate) mod organizations;
 pub(crate) mod platform;
 pub(crate) mod project_members;
 pub(crate) mod projects;
+pub(crate) mod quotas;
 pub(crate) mod ssh_keys;
 
 use crate::endpoint::Endpoint;
@@ -33,6 +34,7 @@ pub fn registry() -> Vec<Endpoint> {
         platform::endpoints(),
         project_members::endpoints(),
         projects::endpoints(),
+        quotas::endpoints(),
         ssh_keys::endpoints(),
     ]
     .into_iter()

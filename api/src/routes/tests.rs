@@ -21,6 +21,9 @@ const WITHOUT_KEY: &[&str] = &[
     "/auth/logout",
 ];
 
+/// POSTs that only show something: what is asked is too much for a query.
+const READING: &[&str] = &["/api/v1/allocations:plan"];
+
 fn offenders(offends: impl Fn(&Endpoint) -> bool) -> Vec<String> {
     let all = registry();
     assert!(all.len() > 30, "the registry is there");
@@ -31,13 +34,13 @@ fn offenders(offends: impl Fn(&Endpoint) -> bool) -> Vec<String> {
 }
 
 fn is_safe(endpoint: &Endpoint) -> bool {
-    endpoint.method == Method::GET
+    endpoint.method == Method::GET || READING.contains(&&*endpoint.path)
 }
 
 #[test]
 fn idm_01_every_post_needs_a_key() {
     let posts = offenders(|e| {
-        let exempt = WITHOUT_KEY.contains(&&*e.path);
+        let exempt = WITHOUT_KEY.contains(&&*e.path) || is_safe(e);
         (e.method == Method::POST && !exempt) != e.guard.idempotency.is_required()
     });
     assert_eq!(posts, [""; 0]);

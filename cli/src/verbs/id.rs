@@ -5,7 +5,7 @@
 
 use domain::id::{
     AllocationId, ApiKeyId, AuthorizationPolicyId, DeadLetterId, IdentityId, NodeId, OperationId,
-    OrgId, ProjectId, SshKeyId,
+    OrgId, ProjectId, QuotaId, SshKeyId,
 };
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
@@ -38,5 +38,6 @@ parsers! {
     operation, OperationId, "an operation";
     organization, OrgId, "an organization";
     project, ProjectId, "a project";
+    quota, QuotaId, "a quota";
     ssh_key, SshKeyId, "an SSH key";
 }

@@ -18,6 +18,7 @@ mod op;
 mod policy;
 pub(crate) mod progress;
 mod project;
+mod quota;
 mod rule;
 mod session;
 mod signing_key;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Identity(Operator<identity::Verb>),
     /// Settings that operators change while everything runs
     Policy(Operator<policy::Verb>),
+    /// How many GPUs of a SKU may be had together (operators)
+    Quota(Operator<quota::Verb>),
     /// Rules about who may do what, beside the built-in ones (operators)
     Rule(Operator<rule::Verb>),
     /// What could not be delivered, until somebody sends it again (operators)
@@ -102,6 +105,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Node(group) => group.run(console).await,
         Command::Identity(group) => group.run(console).await,
         Command::Policy(group) => group.run(console).await,
+        Command::Quota(group) => group.run(console).await,
         Command::Rule(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
         Command::Workflow(group) => group.run(console).await,

@@ -115,24 +115,29 @@ pub async fn waits(conn: &mut PgConnection) -> Result<Vec<Wait>> {
     .await?)
 }
 
-/// GPUs that a project's admitted live allocations asked for, without one of them. Admissions of
-/// one project queue behind each other until commit.
-pub async fn admitted_gpus(
-    conn: &mut PgConnection,
-    project: ProjectId,
-    without: AllocationId,
-) -> Result<i64> {
+/// Lets admissions of one project queue behind each other until commit.
+pub async fn lock_admissions(conn: &mut PgConnection, project: ProjectId) -> Result<()> {
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('admission:' || $1::text, 0))",
         project.uuid().to_string(),
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// GPUs that a project's admitted live allocations asked for; `without` is not counted.
+pub async fn admitted_gpus(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    without: Option<AllocationId>,
+) -> Result<i64> {
     Ok(sqlx::query_scalar!(
         r#"select coalesce(sum(gpu_count), 0) as "sum!" from allocations
-           where project_id = $1 and id <> $2 and state not in ('requested', 'released', 'failed')"#,
+           where project_id = $1 and id is distinct from $2
+             and state not in ('requested', 'released', 'failed')"#,
         project.uuid(),
-        without.uuid(),
+        without.map(AllocationId::uuid),
     )
     .fetch_one(conn)
     .await?)
@@ -145,5 +150,26 @@ pub async fn sku_is_retired(conn: &mut PgConnection, sku: &str) -> Result<bool> 
         sku,
     )
     .fetch_one(conn)
+    .await?)
+}
+
+/// How a SKU stands, as every tenant may know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// GPUs that one machine could give at once.
+    pub most_free_on_a_node: i64,
+    /// Allocations that wait, whosever they are.
+    pub queued_allocations: i64,
+}
+
+/// The room of one SKU; `None`: there is no such SKU.
+pub async fn room(conn: &mut PgConnection, sku: &str) -> Result<Option<Room>> {
+    Ok(sqlx::query_as!(
+        Room,
+        r#"select most_free_on_a_node as "most_free_on_a_node!", queued_allocations as "queued_allocations!"
+           from sku_room where sku = $1"#,
+        sku,
+    )
+    .fetch_optional(conn)
     .await?)
 }

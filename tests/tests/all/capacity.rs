@@ -135,6 +135,7 @@ impl Fleet {
             "delete from allocations where sku = $1",
             "delete from gpus where node_id in (select id from nodes where sku = $1)",
             "delete from nodes where sku = $1",
+            "delete from quotas where sku = $1",
             "delete from skus where name = $1",
         ] {
             sqlx::query(statement)
@@ -192,4 +193,37 @@ async fn nobody_overtakes_the_first_in_the_queue() {
     assert_eq!(fleet.count(apart).await, 0);
     fleet.clear().await;
     stack.control("start", "relay").await;
+}
+
+/// The limit is looked at in the transaction that reserves: whoever was let in before it was lowered
+/// gets nothing beyond it, however many ask at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_was_lowered_holds_for_who_waits() {
+    let stack = rough_stack().await;
+    stack.control("stop", "relay").await;
+    let fleet = Fleet::new(&stack, 3, 8).await;
+    let ids = fleet.queue(&[2; 60]).await;
+    let set = "insert into quotas (id, org_id, project_id, sku, gpus_max)
+               select gen_random_uuid(), p.org_id, own.id, $1, own.gpus_max
+               from projects p, lateral (values (null::uuid, 11), (p.id, 30)) as own (id, gpus_max)
+               where p.id = (select project_id from allocations where sku = $1 limit 1)";
+    sqlx::query(set)
+        .bind(&fleet.sku)
+        .execute(&fleet.pool)
+        .await
+        .expect("the database does it");
+    let assigned = fleet.assign_at_once(30).await;
+
+    let granted: BTreeSet<_> = assigned.into_iter().flat_map(|a| a.granted).collect();
+    assert_eq!(granted, ids[..5].iter().copied().collect());
+    let refused = "select count(*) from allocations
+                   where sku = $1 and state = 'failed' and state_reason = 'quota_exceeded'";
+    assert_eq!(fleet.count(refused).await, 55);
+    let held = "select count(*) from allocation_gpus g join allocations a on a.id = g.allocation_id
+                where a.sku = $1 and g.released_at is null";
+    assert_eq!(fleet.count(held).await, 10);
+    let wakes = "select count(*) from workflow_intents i join allocations a on a.id = i.resource_id
+                 where a.sku = $1 and i.kind = 'wake'";
+    assert_eq!(fleet.count(wakes).await, 60);
+    fleet.clear().await;
 }

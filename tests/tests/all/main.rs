@@ -29,6 +29,7 @@ mod organization_members;
 mod parity;
 mod policy;
 mod queue;
+mod quotas;
 mod rate_limits;
 mod replay;
 mod router;

@@ -8,6 +8,7 @@ mod nodes;
 mod operations;
 mod policies;
 mod policy_changes;
+mod quotas;
 mod signing_keys;
 mod why;
 
@@ -23,6 +24,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         policies::endpoints(),
         authorization_policies::endpoints(),
         policy_changes::endpoints(),
+        quotas::endpoints(),
         signing_keys::endpoints(),
     ]
     .into_iter()

@@ -1,6 +1,7 @@
 //! `POST /allocations`
 
 mod demand;
+pub(super) mod plan;
 mod prepare;
 
 use axum::Extension;

@@ -22,6 +22,7 @@ pub(crate) use view::AllocationView;
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         create::endpoint(),
+        create::plan::endpoint(),
         list::endpoint(),
         get::endpoint(),
         update::endpoint(),

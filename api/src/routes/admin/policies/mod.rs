@@ -97,11 +97,11 @@ const PLATFORM: &str = "platform";
 /// Whose value is meant: `platform` (also when missing), `org_…` or `proj_…`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
-struct ScopeName(Option<String>);
+pub(super) struct ScopeName(Option<String>);
 
 impl ScopeName {
     /// Finds what the name stands for; `None`: there is no such thing.
-    async fn find(&self, conn: &mut PgConnection) -> db::Result<Option<Scope>> {
+    pub(super) async fn find(&self, conn: &mut PgConnection) -> db::Result<Option<Scope>> {
         let text = match self.0.as_deref() {
             None | Some(PLATFORM) => return Ok(Some(Scope::Platform)),
             Some(text) => text,
