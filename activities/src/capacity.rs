@@ -17,7 +17,9 @@ use domain::state::{AllocationState, StepState};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::allocation::{count, count_transition, end_in_failure, publish, within_quotas};
+use crate::allocation::{
+    count, count_transition, end_in_failure, end_in_queue, publish, within_quotas,
+};
 use crate::quarantine::quarantine;
 use crate::refusal::Refusal;
 
@@ -98,7 +100,7 @@ async fn serve_head(pool: &PgPool, input: &AssignInput) -> Result<Served, Refusa
         announce(&mut tx, &held, node, attempt).await?;
         (Served::Granted(held.id), AllocationState::Provisioning)
     } else {
-        refuse(&mut tx, &held).await?;
+        end_in_queue(&mut tx, &held, &Code::quota_exceeded()).await?;
         (Served::Refused, AllocationState::Failed)
     };
     if input.asked_by != Some(held.id) {
@@ -107,17 +109,6 @@ async fn serve_head(pool: &PgPool, input: &AssignInput) -> Result<Served, Refusa
     tx.commit().await?;
     count_transition(AllocationState::Queued, to);
     Ok(served)
-}
-
-/// `queued → failed`: more than the quotas allow.
-async fn refuse(conn: &mut PgConnection, held: &Held) -> Result<(), Refusal> {
-    let code = Code::quota_exceeded();
-    let create = [OperationKind::AllocationCreate];
-    if let Some(order) = db::order::oldest(conn, held.id.uuid(), &create).await? {
-        let (state, detail) = (StepState::Failed, Some(code.as_str()));
-        db::operation_step::finish(conn, order.id, "reserve", state, detail).await?;
-    }
-    end_in_failure(conn, held, &code).await
 }
 
 /// Has the allocation's workflow look at its row.

@@ -124,14 +124,14 @@ impl Stack {
         self.ready().await;
     }
 
-    /// Has every node in quarantine probed, and once more if the first probe finds it bad yet.
+    /// Has every node in quarantine probed, again where a probe finds it bad yet.
     async fn bring_back(&self) {
         let admin = self.admin();
         for _ in 0..3 {
-            let nodes = self.nodes().await;
-            let mut out = nodes.iter().filter(|n| n["state"] == "quarantined");
-            let Some(node) = out.next() else { return };
-            for node in std::iter::once(node).chain(out) {
+            for node in self.nodes().await {
+                if node["state"] != "quarantined" {
+                    continue;
+                }
                 let id = node["id"].as_str().expect("a node has an id");
                 let path = format!("/api/v1/admin/nodes/{id}:probe");
                 let answer = admin.post(&path, &Value::Null).await;

@@ -5,6 +5,7 @@ use db::allocation::transition::{self, Held};
 use db::quota::Counting;
 use db::{PgConnection, PgPool};
 use domain::event::{AllocationFailed, AllocationQueued};
+use domain::operation::OperationKind;
 use domain::policy::{self, Scope};
 use domain::quota::Usage;
 use domain::reason::Code;
@@ -99,15 +100,24 @@ pub(super) async fn give_up(pool: &PgPool, input: &FailInput) -> Result<(), Refu
         AllocationState::Queued if held.release_requested_at.is_none() => {}
         state => return Err(Refusal::conflict(held.id, state)),
     }
-    if let Some(operation) = input.step.operation_id {
-        let detail = Some(input.code.as_str());
-        db::operation_step::finish(&mut tx, operation, "reserve", StepState::Failed, detail)
-            .await?;
-    }
-    end_in_failure(&mut tx, &held, &input.code).await?;
+    end_in_queue(&mut tx, &held, &input.code).await?;
     tx.commit().await?;
     count_transition(held.state, AllocationState::Failed);
     Ok(())
+}
+
+/// `queued → failed`: nothing will be reserved for it.
+pub(crate) async fn end_in_queue(
+    conn: &mut PgConnection,
+    held: &Held,
+    code: &Code,
+) -> Result<(), Refusal> {
+    let create = [OperationKind::AllocationCreate];
+    if let Some(order) = db::order::oldest(conn, held.id.uuid(), &create).await? {
+        let (state, detail) = (StepState::Failed, Some(code.as_str()));
+        db::operation_step::finish(conn, order.id, "reserve", state, detail).await?;
+    }
+    end_in_failure(conn, held, code).await
 }
 
 /// `→ failed`, with all that people see of it. Nothing of it may be held any more.

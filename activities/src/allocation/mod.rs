@@ -28,7 +28,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::refusal::Refusal;
 
-pub(crate) use admission::{end_in_failure, within_quotas};
+pub(crate) use admission::{end_in_failure, end_in_queue, within_quotas};
 
 /// The steps, on a pool of the role `berth_worker`.
 #[derive(Debug)]

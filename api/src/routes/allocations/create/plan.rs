@@ -183,3 +183,26 @@ fn judge(
         (true, false, _) => (Verdict::Waits, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_is_what_would_happen() {
+        for (allowed, fits_now, timeout, verdict, code) in [
+            (true, true, 0, Verdict::Starts, None),
+            (true, true, 60, Verdict::Starts, None),
+            (true, false, 60, Verdict::Waits, None),
+            (true, false, 0, Verdict::Refused, Some("no_capacity")),
+            (false, true, 60, Verdict::Refused, Some("quota_exceeded")),
+            (false, false, 0, Verdict::Refused, Some("quota_exceeded")),
+        ] {
+            let (now, why) = judge(allowed, fits_now, timeout);
+            assert_eq!(
+                (now, why.as_ref().map(reason::Code::as_str)),
+                (verdict, code)
+            );
+        }
+    }
+}
