@@ -3,7 +3,7 @@
 use db::PgConnection;
 use db::allocation::transition::Held;
 use db::audit::{Actor, Entry, Outcome};
-use domain::id::{NodeId, OrgId};
+use domain::id::{BillingRunId, NodeId, OrgId};
 use domain::reason::Code;
 use serde_json::json;
 
@@ -30,6 +30,21 @@ pub(crate) async fn node(
     reason: Option<&Code>,
 ) -> Result<(), Refusal> {
     append(conn, by, None, action, ("node", node.to_string()), reason).await
+}
+
+/// A billing run begins or ends.
+pub(crate) async fn billing_run(
+    conn: &mut PgConnection,
+    by: &str,
+    run: BillingRunId,
+    org_id: Option<OrgId>,
+    what: &str,
+) -> Result<(), Refusal> {
+    let (action, thing) = (
+        format!("billing_run.{what}"),
+        ("billing_run", run.to_string()),
+    );
+    append(conn, by, org_id, &action, thing, None).await
 }
 
 /// A sweep owes a live row a new run of its workflow.

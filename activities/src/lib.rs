@@ -4,12 +4,14 @@
 pub mod access;
 pub mod allocation;
 mod audit;
+pub mod billing;
 pub mod capacity;
 mod drain;
 pub mod enrollment;
 pub mod health;
 mod leftovers;
 pub mod machine;
+pub mod metering;
 pub mod node;
 mod probe;
 mod quarantine;

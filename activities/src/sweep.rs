@@ -37,6 +37,7 @@ pub struct Sweeps {
 enum Kind {
     Allocation,
     Node,
+    BillingRun,
 }
 
 impl Kind {
@@ -44,14 +45,16 @@ impl Kind {
         match self {
             Self::Allocation => workflow_id::ALLOCATION,
             Self::Node => workflow_id::NODE_ENROLLMENT,
+            Self::BillingRun => workflow_id::BILLING_RUN,
         }
     }
 
-    fn workflow_id(self, id: Uuid) -> String {
-        match self {
-            Self::Allocation => workflow_id::allocation(id.into()),
-            Self::Node => workflow_id::node(id.into()),
-        }
+    fn workflow_id(self, live: &Live) -> String {
+        live.workflow_id.clone().unwrap_or_else(|| match self {
+            Self::Allocation => workflow_id::allocation(live.id.into()),
+            Self::Node => workflow_id::node(live.id.into()),
+            Self::BillingRun => workflow_id::billing(live.id.into()),
+        })
     }
 }
 
@@ -67,7 +70,7 @@ impl Sweeps {
             live: 0,
             restarted: 0,
         };
-        for kind in [Kind::Allocation, Kind::Node] {
+        for kind in [Kind::Allocation, Kind::Node, Kind::BillingRun] {
             let mut after = Uuid::nil();
             loop {
                 let page = self.page(kind, after).await?;
@@ -96,7 +99,10 @@ impl Sweeps {
         page: Vec<Live>,
     ) -> Result<u32, ActivityError> {
         let mut asked = futures::stream::iter(page)
-            .map(|live| async move { (live, self.is_lost(kind, live.id).await) })
+            .map(|live| async move {
+                let lost = self.is_lost(&kind.workflow_id(&live)).await;
+                (live, lost)
+            })
             .buffer_unordered(CONCURRENCY);
         let mut restarted = 0;
         while let Some((live, lost)) = asked.next().await {
@@ -108,9 +114,8 @@ impl Sweeps {
         Ok(restarted)
     }
 
-    async fn is_lost(&self, kind: Kind, id: Uuid) -> bool {
-        let workflow_id = kind.workflow_id(id);
-        let answer = tokio::time::timeout(ANSWER_LIMIT, self.runs.is_running(&workflow_id));
+    async fn is_lost(&self, workflow_id: &str) -> bool {
+        let answer = tokio::time::timeout(ANSWER_LIMIT, self.runs.is_running(workflow_id));
         match answer.await {
             Ok(Ok(runs)) => !runs,
             Ok(Err(error)) => {
@@ -129,7 +134,7 @@ impl Sweeps {
         if !db::live::is_unserved(&mut tx, kind.workflow_type(), live.id).await? {
             return Ok(false);
         }
-        let workflow_id = kind.workflow_id(live.id);
+        let workflow_id = kind.workflow_id(&live);
         let intent = NewIntent {
             kind: IntentKind::Wake,
             org_id: live.org_id,

@@ -2,10 +2,11 @@
 //! takes. Delivering twice has the effect of once.
 
 use contract::allocation::AllocationInput;
+use contract::billing::BillingInput;
 use contract::node::NodeInput;
 use contract::{attribute, queue, workflow_id};
 use db::intent::{Intent, IntentKind};
-use domain::id::{AllocationId, NodeId};
+use domain::id::{AllocationId, BillingRunId, NodeId};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::tonic::{Code, Status};
 use temporalio_client::{
@@ -14,7 +15,7 @@ use temporalio_client::{
 };
 use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_common::{HasWorkflowDefinition, SignalDefinition};
-use workflows::{Allocation, NodeEnrollment};
+use workflows::{Allocation, BillingRun, NodeEnrollment};
 
 /// Why an intent did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,7 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
             let target = Target {
                 intent,
                 subject: (attribute::ALLOCATION, allocation_id.to_string()),
+                queue: queue::PROVISIONING,
                 reuse: match (intent.kind, intent.operation_id) {
                     // Nobody waits for it: a run over a row that has ended sees that, and ends.
                     (IntentKind::Wake, None) => WorkflowIdReusePolicy::AllowDuplicate,
@@ -58,6 +60,7 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
             let target = Target {
                 intent,
                 subject: (attribute::NODE, node_id.to_string()),
+                queue: queue::PROVISIONING,
                 // A node is checked again and again.
                 reuse: WorkflowIdReusePolicy::AllowDuplicate,
                 workflow: NodeEnrollment::run,
@@ -66,6 +69,25 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
             };
             // A run that is about to end must see the operation too, so a start wakes as well.
             target.wake(client).await
+        }
+        workflow_id::BILLING_RUN => {
+            let run_id = BillingRunId::from_uuid(intent.resource_id);
+            let target = Target {
+                intent,
+                subject: (attribute::KIND, intent.workflow_type.clone()),
+                queue: queue::BILLING,
+                // A run that broke off is carried on; over one that ended, its end is all there is.
+                reuse: WorkflowIdReusePolicy::AllowDuplicate,
+                workflow: BillingRun::run,
+                wake: || BillingRun::wake,
+                input: BillingInput {
+                    run_id: Some(run_id),
+                },
+            };
+            match intent.kind {
+                IntentKind::Start => target.start(client).await,
+                IntentKind::Wake => target.wake(client).await,
+            }
         }
         other => Err(IntentError::Refused(format!(
             "there is no workflow {other}"
@@ -77,6 +99,7 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
 struct Target<'a, W: HasWorkflowDefinition, S: SignalDefinition> {
     intent: &'a Intent,
     subject: (&'static str, String),
+    queue: &'static str,
     reuse: WorkflowIdReusePolicy,
     workflow: W,
     wake: fn() -> S,
@@ -142,7 +165,7 @@ where
             .into_iter()
             .flatten()
             .map(|(name, id)| attribute::keyword(name).value_set(id));
-        WorkflowStartOptions::new(queue::PROVISIONING, &self.intent.workflow_id)
+        WorkflowStartOptions::new(self.queue, &self.intent.workflow_id)
             .id_reuse_policy(self.reuse)
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
             .search_attributes(SearchAttributes::new(updates))

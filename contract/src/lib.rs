@@ -6,6 +6,7 @@
 pub mod access;
 pub mod allocation;
 pub mod attribute;
+pub mod billing;
 pub mod capacity;
 pub mod failure;
 pub mod health;

@@ -1,6 +1,6 @@
 //! Workflow ids and types: kind and resource id, so that one resource has one running workflow.
 
-use domain::id::{AllocationId, NodeId};
+use domain::id::{AllocationId, BillingRunId, NodeId};
 
 /// Type of the entity workflow that owns an allocation.
 pub const ALLOCATION: &str = "Allocation";
@@ -17,6 +17,18 @@ pub const SWEEP: &str = "Sweep";
 /// Id of its schedule, and what the ids of its runs begin with.
 pub const SWEEP_SCHEDULE: &str = "sweep";
 
+/// Type of the workflow that records what was used.
+pub const METERING_WINDOW: &str = "MeteringWindow";
+/// Id of its schedule, and what the ids of its runs begin with.
+pub const METERING_SCHEDULE: &str = "metering";
+
+/// Type of the workflow that bills a period.
+pub const BILLING_RUN: &str = "BillingRun";
+/// Id of its schedule.
+pub const BILLING_SCHEDULE: &str = "billing";
+/// What the ids of the runs begin with that the schedule starts; the time is behind it.
+pub const BILLING_SCHEDULED: &str = "billing/scheduled";
+
 /// `allocation/{alloc_id}`
 pub fn allocation(id: AllocationId) -> String {
     format!("allocation/{id}")
@@ -25,4 +37,9 @@ pub fn allocation(id: AllocationId) -> String {
 /// `node/{node_id}`
 pub fn node(id: NodeId) -> String {
     format!("node/{id}")
+}
+
+/// `billing/{bill_id}`
+pub fn billing(id: BillingRunId) -> String {
+    format!("billing/{id}")
 }

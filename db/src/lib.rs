@@ -17,6 +17,7 @@ pub mod api_key;
 pub mod audit;
 pub mod authorization_policy;
 pub mod bearer;
+pub mod billing;
 pub mod bootstrap;
 pub mod browser_session;
 pub mod capacity;

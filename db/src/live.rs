@@ -7,10 +7,12 @@ use uuid::Uuid;
 use crate::error::Result;
 
 /// One of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
-    /// The allocation or node.
+    /// The allocation, node or billing run.
     pub id: Uuid,
+    /// `None`: the one that follows from `id`.
+    pub workflow_id: Option<String>,
     pub org_id: Option<OrgId>,
 }
 
@@ -25,7 +27,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Live>> {
     let rows = sqlx::query!(
-        r#"select w.id as "id!", w.org_id from workflow_owners w
+        r#"select w.id as "id!", w.org_id, w.workflow_id from workflow_owners w
            where w.workflow_type = $1 and w.id > $3
              and w.moved_at < clock_timestamp() - make_interval(secs => $2)
              and not exists (select from workflow_intents i where i.resource_id = w.id
@@ -40,6 +42,7 @@ pub async fn page(
     .await?;
     let live = rows.into_iter().map(|row| Live {
         id: row.id,
+        workflow_id: row.workflow_id,
         org_id: row.org_id.map(OrgId::from),
     });
     Ok(live.collect())

@@ -32,6 +32,25 @@ pub async fn start(conn: &mut PgConnection, operation: OperationId, name: &str) 
     Ok(())
 }
 
+/// Says how far a running step is.
+pub async fn progress(
+    conn: &mut PgConnection,
+    operation: OperationId,
+    name: &str,
+    detail: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "update operation_steps set detail = $3
+         where operation_id = $1 and name = $2 and state = 'running'",
+        operation.uuid(),
+        name,
+        detail,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Ends a running step. A step that does not run (an operation that was given up) stays as it is.
 pub async fn finish(
     conn: &mut PgConnection,

@@ -124,8 +124,12 @@ ids! {
     AuthorizationPolicyId = "apol";
     /// An entry in the audit log.
     AuditId = "audit";
+    /// One try to bill a period.
+    BillingRunId = "bill";
     /// A person's session in one browser.
     BrowserSessionId = "session";
+    /// Money that was given to an organization.
+    CreditId = "credit";
     /// An intent or event that could not be delivered.
     DeadLetterId = "dead";
     /// A fact in the outbox; also its `Nats-Msg-Id`.
@@ -136,6 +140,14 @@ ids! {
     IdentityId = "ident";
     /// A start or wake that a workflow is owed.
     IntentId = "intent";
+    /// What an organization was charged for a period, or got back.
+    InvoiceId = "inv";
+    /// One line of an invoice.
+    InvoiceLineId = "line";
+    /// One side of a movement of money.
+    LedgerEntryId = "entry";
+    /// One movement of money, its entries in balance.
+    LedgerTransactionId = "ltx";
     /// An API key (the row, not the secret).
     ApiKeyId = "key";
     /// A machine with GPUs.
@@ -144,6 +156,8 @@ ids! {
     OperationId = "op";
     /// A tenant.
     OrgId = "org";
+    /// What an SKU costs for some time.
+    PriceId = "price";
     /// What one probe of a node found.
     ProbeReportId = "probe";
     /// A project of an organization.

@@ -33,6 +33,9 @@ pub enum OperationKind {
     #[serde(rename = "allocation.force_release")]
     #[strum(serialize = "allocation.force_release")]
     AllocationForceRelease,
+    #[serde(rename = "billing_run.create")]
+    #[strum(serialize = "billing_run.create")]
+    BillingRunCreate,
     #[serde(rename = "node.enroll")]
     #[strum(serialize = "node.enroll")]
     NodeEnroll,
@@ -55,6 +58,7 @@ impl OperationKind {
             | Self::AllocationRelease
             | Self::AllocationRetryRelease
             | Self::AllocationForceRelease => "allocation",
+            Self::BillingRunCreate => "billing_run",
             Self::NodeEnroll | Self::NodeProbe => "node",
         }
     }
@@ -75,6 +79,7 @@ impl OperationKind {
                 &["begin_release", "remove_access", "prove_removed", "free"]
             }
             Self::AllocationForceRelease => &["give_up"],
+            Self::BillingRunCreate => &["open", "post", "close"],
             Self::NodeEnroll | Self::NodeProbe => &["verify", "admit"],
         }
     }

@@ -107,6 +107,12 @@ policies! {
         "How long removal from a node is tried again before it counts as failed.";
     OPERATION_DEADLINE = "operation.deadline_seconds", Seconds 1..=604_800, default 1_800,
         "Time after which an open operation counts as stuck; waiting in the queue comes on top.";
+    METERING_WINDOW = "billing.window_seconds", Seconds 1..=3_600, default 60,
+        "How long the windows are that use is recorded for; they begin at full multiples.";
+    BILLING_DEADLINE = "billing.run_deadline_seconds", Seconds 1..=604_800, default 7_200,
+        "Time after which a billing run that is under way counts as stuck.";
+    BILLING_BATCH = "billing.batch_accounts", Count 1..=10_000, default 500,
+        "Accounts that a billing run settles in one transaction.";
     RELAY_ATTEMPTS = "relay.attempts_max", Count 1..=1_000, default 10,
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,

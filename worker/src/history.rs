@@ -3,7 +3,7 @@
 use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions};
 use temporalio_common::data_converters::DataConverter;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
-use workflows::{Allocation, NodeEnrollment, NodeHealthSweep, Sweep};
+use workflows::{Allocation, BillingRun, MeteringWindow, NodeEnrollment, NodeHealthSweep, Sweep};
 
 /// The history of a workflow's run (`None`: the latest), in the SDK's own JSON, which is the only
 /// form that [`replayer`] reads.
@@ -32,6 +32,8 @@ pub fn replayer(converter: DataConverter) -> anyhow::Result<WorkflowReplayer> {
         .register_workflow::<Allocation>()?
         .register_workflow::<NodeEnrollment>()?
         .register_workflow::<NodeHealthSweep>()?
+        .register_workflow::<MeteringWindow>()?
+        .register_workflow::<BillingRun>()?
         .register_workflow::<Sweep>()?;
     Ok(WorkflowReplayer::new(options)?)
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use activities::access::Access;
 use activities::allocation::Allocations;
+use activities::billing::Bills;
 use activities::capacity::Capacity;
 use activities::enrollment::Enrollment;
 use activities::health::HealthLooks;
 use activities::machine::Machines;
+use activities::metering::Meters;
 use activities::node::Verification;
 use activities::sweep::Sweeps;
 use contract::queue;
@@ -18,10 +20,15 @@ use temporalio_client::Client;
 use temporalio_sdk::runtime::PollerBehavior;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{WorkerOptions, WorkflowRegistrationError};
-use workflows::{Allocation, NodeEnrollment, NodeHealthSweep, Sweep};
+use workflows::{Allocation, BillingRun, MeteringWindow, NodeEnrollment, NodeHealthSweep, Sweep};
 
 /// Queues that there is work for so far.
-pub const QUEUES: &[&str] = &[queue::PROVISIONING, queue::NODE_IO, queue::MAINTENANCE];
+pub const QUEUES: &[&str] = &[
+    queue::PROVISIONING,
+    queue::NODE_IO,
+    queue::BILLING,
+    queue::MAINTENANCE,
+];
 
 /// Steps of one kind at once in one process.
 const SLOTS: usize = 100;
@@ -80,6 +87,13 @@ pub(crate) fn options(
                 .register_activities(HealthLooks {
                     machines: machines(),
                 });
+        }
+        queue::BILLING => {
+            options
+                .register_workflow::<MeteringWindow>()?
+                .register_workflow::<BillingRun>()?
+                .register_activities(Meters { pool: pool() })
+                .register_activities(Bills { pool: pool() });
         }
         queue::MAINTENANCE => {
             options

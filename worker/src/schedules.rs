@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use contract::billing::BillingInput;
 use contract::{queue, workflow_id};
 use temporalio_client::Client;
 use temporalio_client::schedules::{
@@ -12,12 +13,16 @@ use temporalio_client::schedules::{
 };
 use temporalio_client::tonic::Code;
 use tokio_util::sync::CancellationToken;
-use workflows::{NodeHealthSweep, Sweep};
+use workflows::{BillingRun, MeteringWindow, NodeHealthSweep, Sweep};
 
 /// How often lost workflows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often every machine is looked at.
 const HEALTH_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked whether a window of use is over.
+const METERING_EVERY: Duration = Duration::from_mins(1);
+/// When the month before is billed: an hour after it was over, UTC.
+const BILLING_CRON: &str = "0 1 1 * *";
 /// How often the schedules themselves are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -35,32 +40,68 @@ pub(crate) async fn keep(client: &Client, shutdown: &CancellationToken) {
 }
 
 async fn create(client: &Client) -> Result<(), ScheduleError> {
-    let (sweep, health) = (
-        workflow_id::SWEEP_SCHEDULE,
-        workflow_id::NODE_HEALTH_SCHEDULE,
+    let (maintenance, billing) = (queue::MAINTENANCE, queue::BILLING);
+    let name = workflow_id::SWEEP_SCHEDULE;
+    let start = ScheduleAction::start_workflow(Sweep::run, (), maintenance, name);
+    make(client, name, start, Times::every(SWEEP_EVERY)).await?;
+    let name = workflow_id::NODE_HEALTH_SCHEDULE;
+    let start = ScheduleAction::start_workflow(NodeHealthSweep::run, (), maintenance, name);
+    make(client, name, start, Times::every(HEALTH_EVERY)).await?;
+    let name = workflow_id::METERING_SCHEDULE;
+    let start = ScheduleAction::start_workflow(MeteringWindow::run, (), billing, name);
+    make(client, name, start, Times::every(METERING_EVERY)).await?;
+    let (name, id) = (
+        workflow_id::BILLING_SCHEDULE,
+        workflow_id::BILLING_SCHEDULED,
     );
-    let queue = queue::MAINTENANCE;
-    let start = ScheduleAction::start_workflow(Sweep::run, (), queue, sweep);
-    make(client, sweep, start, SWEEP_EVERY).await?;
-    let start = ScheduleAction::start_workflow(NodeHealthSweep::run, (), queue, health);
-    make(client, health, start, HEALTH_EVERY).await
+    let input = BillingInput { run_id: None };
+    let start = ScheduleAction::start_workflow(BillingRun::run, input, billing, id);
+    make(client, name, start, Times::monthly()).await
 }
 
-/// A run that is not over when the next one is due lets that one fall out.
+/// When a schedule acts.
+struct Times {
+    spec: ScheduleSpec,
+    overlap: ScheduleOverlapPolicy,
+    /// As soon as it is made.
+    at_once: bool,
+}
+
+impl Times {
+    /// A run that is not over when the next one is due lets that one fall out.
+    fn every(pause: Duration) -> Self {
+        let interval = ScheduleIntervalSpec::new(pause, None);
+        Self {
+            spec: ScheduleSpec::builder().intervals(vec![interval]).build(),
+            overlap: ScheduleOverlapPolicy::Skip,
+            at_once: true,
+        }
+    }
+
+    /// The runs of months that are made up for follow each other.
+    fn monthly() -> Self {
+        let spec = ScheduleSpec::builder()
+            .cron_strings(vec![BILLING_CRON.to_owned()])
+            .timezone_name("Etc/UTC");
+        Self {
+            spec: spec.build(),
+            overlap: ScheduleOverlapPolicy::BufferAll,
+            at_once: false,
+        }
+    }
+}
+
 async fn make(
     client: &Client,
     name: &str,
     action: ScheduleAction,
-    every: Duration,
+    times: Times,
 ) -> Result<(), ScheduleError> {
-    let spec = ScheduleSpec::builder()
-        .intervals(vec![ScheduleIntervalSpec::new(every, None)])
-        .build();
     let options = CreateScheduleOptions::builder()
         .action(action)
-        .spec(spec)
-        .overlap_policy(ScheduleOverlapPolicy::Skip)
-        .trigger_immediately(true)
+        .spec(times.spec)
+        .overlap_policy(times.overlap)
+        .trigger_immediately(times.at_once)
         .build();
     match client.create_schedule(name, options).await {
         Ok(_) => Ok(()),

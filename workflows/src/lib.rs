@@ -2,7 +2,9 @@
 //! take. No I/O, no clock: all of it must give the same commands when a history is replayed.
 
 mod allocation;
+mod billing_run;
 mod limits;
+mod metering_window;
 mod node_enrollment;
 mod node_health_sweep;
 mod saga;
@@ -10,6 +12,8 @@ mod step;
 mod sweep;
 
 pub use allocation::Allocation;
+pub use billing_run::BillingRun;
+pub use metering_window::MeteringWindow;
 pub use node_enrollment::NodeEnrollment;
 pub use node_health_sweep::NodeHealthSweep;
 pub use sweep::Sweep;

@@ -34,6 +34,10 @@ const SWEEP_ATTEMPTS: u32 = 3;
 const HEALTH: Duration = Duration::from_mins(15);
 const HEALTH_ATTEMPTS: u32 = 2;
 
+/// Usage of a window, or a step's accounts.
+const BILLING: Duration = Duration::from_mins(10);
+const BILLING_ATTEMPTS: u32 = 10;
+
 /// The history's length at which a run continues as a new one.
 pub(crate) const HISTORY_EVENTS: u32 = 2_000;
 /// The age at which it does.
@@ -131,6 +135,30 @@ pub(crate) fn health(summary: &str) -> ActivityOptions {
                 .maximum_attempts(HEALTH_ATTEMPTS)
                 .build(),
         )
+        .build()
+}
+
+/// A step of metering or billing: one transaction, which may be a long one.
+pub(crate) fn billing(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(BILLING)
+        .task_queue(queue::BILLING)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .retry_policy(
+            RetryPolicy::builder()
+                .maximum_attempts(BILLING_ATTEMPTS)
+                .build(),
+        )
+        .build()
+}
+
+/// The end of a run, which is owed whatever became of it. It is never cancelled.
+pub(crate) fn billing_end(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(DATABASE_TRY)
+        .task_queue(queue::BILLING)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .cancellation_token(WorkflowCancellationToken::new())
         .build()
 }
 

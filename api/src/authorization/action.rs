@@ -96,6 +96,9 @@ pub const JWKS_REFRESH: Action = Action::new("jwks.refresh", Needs::Token);
 pub const POLICY_SET: Action = Action::new("policy.set", Needs::Operator);
 pub const QUOTA_SET: Action = Action::new("quota.set", Needs::Operator);
 pub const QUOTA_REMOVE: Action = Action::new("quota.remove", Needs::Operator);
+pub const PRICE_SET: Action = Action::new("price.set", Needs::Operator);
+pub const CREDIT_GIVE: Action = Action::new("credit.give", Needs::Operator);
+pub const BILLING_RUN_CREATE: Action = Action::new("billing_run.create", Needs::Operator);
 pub const AUTHORIZATION_POLICY_CREATE: Action =
     Action::new("authorization_policy.create", Needs::Operator);
 pub const AUTHORIZATION_POLICY_UPDATE: Action =

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod allocations;
 pub(crate) mod api_keys;
 pub(crate) mod auth;
+pub(crate) mod billing;
 pub(crate) mod catalog;
 pub(crate) mod internal;
 pub(crate) mod me;
@@ -25,6 +26,7 @@ pub fn registry() -> Vec<Endpoint> {
         allocations::endpoints(),
         api_keys::endpoints(),
         auth::endpoints().into(),
+        billing::endpoints(),
         catalog::endpoints(),
         internal::endpoints(),
         me::endpoints(),

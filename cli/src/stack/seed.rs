@@ -2,8 +2,10 @@
 //! operator, a sample organization with a project, keys for both, a region and a SKU.
 
 use anyhow::Context as _;
+use db::billing::price::{self, NewPrice};
 use domain::api_key::ApiKey;
 use domain::id::{OrgId, ProjectId, UserId};
+use domain::money::Currency;
 use domain::role::Role;
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
@@ -15,6 +17,9 @@ use super::nodes;
 
 pub(super) const REGION: &str = "local";
 pub(super) const SKU: &str = "h100-80gb";
+
+/// What a GPU of the sample costs for an hour, in micros of the default currency.
+const PRICE_MICROS: i64 = 2_500_000;
 
 /// The database's own clock ends a key; these are for as long as anybody keeps a local stack.
 const KEY_LIFETIME_SECONDS: i64 = 10 * 365 * 86_400;
@@ -115,7 +120,27 @@ async fn catalog(conn: &mut PgConnection) -> anyhow::Result<()> {
         gpu_memory_bytes: i64::from(nodes::GPU_MEMORY_MIB) * 1024 * 1024,
         gpus_per_node: nodes::GPUS.cast_signed(),
     };
-    Ok(db::catalog::upsert_sku(conn, sku).await?)
+    db::catalog::upsert_sku(conn, sku).await?;
+    price(conn).await
+}
+
+/// The sample SKU's first price; a price that somebody set stays.
+async fn price(conn: &mut PgConnection) -> anyhow::Result<()> {
+    let currency = Currency::DEFAULT;
+    let known = price::lock_last(&mut *conn, SKU, currency).await?;
+    if known.is_none() {
+        let now = db::clock::now(&mut *conn).await?;
+        let new = NewPrice {
+            sku: SKU,
+            currency,
+            amount_micros_per_hour: PRICE_MICROS,
+            effective_from: now.replace_nanosecond(0)?,
+            reason: "came with the sample catalog",
+            created_by: None,
+        };
+        price::insert(conn, new).await?;
+    }
+    Ok(())
 }
 
 struct Names {

@@ -4,8 +4,8 @@
 //! whether there is such a thing is the server's to say.
 
 use domain::id::{
-    AllocationId, ApiKeyId, AuthorizationPolicyId, DeadLetterId, IdentityId, NodeId, OperationId,
-    OrgId, ProjectId, QuotaId, SshKeyId,
+    AllocationId, ApiKeyId, AuthorizationPolicyId, BillingRunId, DeadLetterId, IdentityId,
+    InvoiceId, InvoiceLineId, NodeId, OperationId, OrgId, ProjectId, QuotaId, SshKeyId,
 };
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
@@ -32,8 +32,11 @@ parsers! {
     allocation, AllocationId, "an allocation";
     api_key, ApiKeyId, "an API key";
     authorization_policy, AuthorizationPolicyId, "a rule";
+    billing_run, BillingRunId, "a billing run";
     dead_letter, DeadLetterId, "a dead letter";
     identity, IdentityId, "an identity";
+    invoice, InvoiceId, "an invoice";
+    invoice_line, InvoiceLineId, "a line of an invoice";
     node, NodeId, "a node";
     operation, OperationId, "an operation";
     organization, OrgId, "an organization";

@@ -5,6 +5,7 @@
 
 mod alloc;
 mod api_key;
+mod billing;
 mod console;
 mod dlq;
 mod exit;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     SshKey(Tenant<ssh_key::Verb>),
     /// Keys that programs call the API with
     ApiKey(Tenant<api_key::Verb>),
+    /// Prices, use, money and invoices
+    Billing(Either<billing::Verb>),
     /// Machines (operators)
     Node(Operator<node::Verb>),
     /// Which person a subject of the identity provider is (operators)
@@ -102,6 +105,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Project(group) => group.run(console).await,
         Command::SshKey(group) => group.run(console).await,
         Command::ApiKey(group) => group.run(console).await,
+        Command::Billing(group) => group.run(console).await,
         Command::Node(group) => group.run(console).await,
         Command::Identity(group) => group.run(console).await,
         Command::Policy(group) => group.run(console).await,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::event::At;
-use crate::id::{AllocationId, NodeId, ProjectId};
+use crate::id::{AllocationId, InvoiceId, NodeId, ProjectId};
 use crate::reason::{Code, ReleaseReason};
 
 macro_rules! events {
@@ -133,5 +133,11 @@ events! {
     /// A machine was found bad and takes no more reservations.
     NodeQuarantined = "berth.fleet.node.quarantined", "node" node_id: NodeId {
         code: Code,
+    }
+    /// An organization was charged for a period.
+    InvoiceIssued = "berth.billing.invoice.issued", "invoice" invoice_id: InvoiceId {
+    }
+    /// An invoice was taken back; another one follows if there is something to charge.
+    CreditNoteIssued = "berth.billing.credit_note.issued", "invoice" invoice_id: InvoiceId {
     }
 }

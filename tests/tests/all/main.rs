@@ -7,6 +7,7 @@ mod allocations;
 mod api_key_rules;
 mod api_keys;
 mod bad_input;
+mod billing;
 mod browser_sessions;
 mod capacity;
 mod cli;

@@ -27,6 +27,8 @@ const BRANCHES: &[&str] = &[
     "allocation_released",
     "allocation_second_node",
     "allocation_waited",
+    "billing_run",
+    "metering_window",
     "node_available",
     "node_quarantined",
     "node_health_sweep",

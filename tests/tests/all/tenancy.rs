@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Stack, Tenant, stack};
 
+use crate::billing;
 use crate::idle::waiting;
 
 /// Something of every kind that a tenant can own.
@@ -14,6 +15,8 @@ struct Belongings {
     allocation_id: String,
     operation_id: String,
     api_key_id: String,
+    invoice_id: String,
+    line_id: String,
 }
 
 impl Belongings {
@@ -27,7 +30,14 @@ impl Belongings {
             .expect(202);
         let keys = tenant.api.get("/api/v1/api-keys").await.expect(200);
         let text = |value: &Value| value.as_str().expect("an id").to_owned();
+        billing::one_invoice(stack, &tenant).await;
+        let invoices = tenant.api.get("/api/v1/invoices").await.expect(200);
+        let invoice_id = text(&invoices["items"][0]["id"]);
+        let lines = format!("/api/v1/invoices/{invoice_id}/lines");
+        let lines = tenant.api.get(&lines).await.expect(200);
         Self {
+            line_id: text(&lines["items"][0]["id"]),
+            invoice_id,
             allocation_id: text(&operation["resource"]["id"]),
             operation_id: text(&operation["id"]),
             api_key_id: text(&keys["items"][0]["id"]),
@@ -40,6 +50,7 @@ impl Belongings {
         let owned = [
             ("/allocations/{id}", &self.allocation_id),
             ("/api-keys/{id}", &self.api_key_id),
+            ("/invoices/{id}", &self.invoice_id),
             ("/operations/{id}", &self.operation_id),
             ("/organizations/{id}", &self.tenant.org_id),
             ("/projects/{id}", &self.tenant.project_id),
@@ -47,8 +58,9 @@ impl Belongings {
         ];
         let (noun, id) = owned.iter().find(|(noun, _)| template.contains(noun))?;
         let filled = template.replace(noun, &noun.replace("{id}", id));
-        // A person in a project.
-        Some(filled.replace("{user_id}", &self.tenant.user_id))
+        // A person in a project, a line of an invoice.
+        let filled = filled.replace("{user_id}", &self.tenant.user_id);
+        Some(filled.replace("{line_id}", &self.line_id))
     }
 }
 
@@ -137,6 +149,7 @@ async fn lists_show_what_is_ones_own() {
         &owner.allocation_id,
         &owner.operation_id,
         &owner.api_key_id,
+        &owner.invoice_id,
         &owner.tenant.org_id,
         &owner.tenant.project_id,
         &owner.tenant.ssh_key_id,

@@ -1,13 +1,16 @@
 //! `/admin`: what platform operators see and do.
 
 mod authorization_policies;
+mod billing_runs;
 mod capacity;
+mod credits;
 mod dead_letters;
 mod identities;
 mod nodes;
 mod operations;
 mod policies;
 mod policy_changes;
+mod prices;
 mod quotas;
 mod signing_keys;
 mod why;
@@ -25,6 +28,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         authorization_policies::endpoints(),
         policy_changes::endpoints(),
         quotas::endpoints(),
+        prices::endpoints(),
+        credits::endpoints(),
+        billing_runs::endpoints(),
         signing_keys::endpoints(),
     ]
     .into_iter()

@@ -2,7 +2,7 @@
 
 use db::PgConnection;
 use db::operation::{Operation, OperationStep, Viewer};
-use domain::id::{AllocationId, NodeId, OperationId};
+use domain::id::{AllocationId, BillingRunId, NodeId, OperationId};
 use domain::operation::OperationKind;
 use domain::state::{OperationState, StepState};
 use platform::settings::Settings;
@@ -72,7 +72,7 @@ impl Recall for OperationView {
 /// What an operation works on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ResourceRef {
-    /// `allocation` or `node`.
+    /// `allocation`, `node` or `billing_run`.
     pub kind: &'static str,
     pub id: String,
     pub url: String,
@@ -176,6 +176,10 @@ impl StepView {
 fn resource(kind: OperationKind, id: uuid::Uuid) -> ResourceRef {
     let name = kind.resource_kind();
     let (id, folder) = match kind {
+        OperationKind::BillingRunCreate => (
+            BillingRunId::from_uuid(id).to_string(),
+            "admin/billing-runs",
+        ),
         OperationKind::NodeEnroll | OperationKind::NodeProbe => {
             (NodeId::from_uuid(id).to_string(), "admin/nodes")
         }

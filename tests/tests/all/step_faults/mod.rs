@@ -3,6 +3,7 @@
 //! behind in the database, on a machine, in Temporal or in usage.
 
 mod allocation;
+mod billing;
 mod node;
 mod sweep;
 
@@ -27,6 +28,7 @@ async fn every_step_has_its_cases() {
     let tried: BTreeSet<String> = allocation::steps()
         .chain(node::STEPS.iter().copied())
         .chain(sweep::STEPS.iter().copied())
+        .chain(billing::STEPS.iter().copied())
         .map(ToOwned::to_owned)
         .collect();
     assert_eq!(tried, declared);
@@ -56,6 +58,7 @@ async fn no_fault_of_a_step_leaves_anything_behind() {
     }
     node::run_all(&stack, &worker).await;
     sweep::run_all(&stack, &worker).await;
+    billing::run_all(&stack, &worker).await;
     assert_eq!(stack.double_holds().await, 0);
     assert_eq!(stack.gpus_not_free().await, 0);
 }

@@ -67,6 +67,7 @@ async fn handler(
 /// Whose order it is.
 fn workflow_type(kind: OperationKind) -> &'static str {
     match kind.resource_kind() {
+        "billing_run" => workflow_id::BILLING_RUN,
         "node" => workflow_id::NODE_ENROLLMENT,
         _ => workflow_id::ALLOCATION,
     }

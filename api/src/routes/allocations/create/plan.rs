@@ -1,8 +1,10 @@
 //! `POST /allocations:plan`
 
 use db::PgConnection;
+use db::billing::price::Filter;
 use db::quota::Counting;
 use domain::id::{OrgId, ProjectId};
+use domain::money::{self, Money};
 use domain::quota::Usage;
 use domain::reason;
 use serde::Serialize;
@@ -16,6 +18,7 @@ use crate::body::Body;
 use crate::call::{Call, Reader};
 use crate::endpoint::{Endpoint, Guard};
 use crate::problem::Problem;
+use crate::routes::billing::MoneySchema;
 
 pub(in crate::routes::allocations) fn endpoint() -> Endpoint {
     Endpoint::new(routes!(handler), Guard::READ)
@@ -34,6 +37,9 @@ struct Plan {
     /// As asked for, or as policy says.
     lease_seconds: i32,
     queue_timeout_seconds: i32,
+    /// What it would cost at the price of this moment; null: there is none in your currency.
+    #[schema(required)]
+    price: Option<Price>,
     capacity: Capacity,
     /// Every limit that binds it.
     quotas: Vec<Limit>,
@@ -49,6 +55,19 @@ enum Verdict {
     Waits,
     /// It would fail.
     Refused,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlanPrice)]
+struct Price {
+    #[schema(value_type = MoneySchema)]
+    per_gpu_hour: Money,
+    /// All its GPUs for an hour.
+    #[schema(value_type = MoneySchema)]
+    per_hour: Money,
+    /// All its GPUs for the whole lease.
+    #[schema(value_type = MoneySchema)]
+    whole_lease: Money,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,7 +95,8 @@ struct Limit {
 /// See what a request would meet with, without making it
 ///
 /// Takes the body of `POST /allocations`, refuses what that refuses, and says whether GPUs are free,
-/// how many wait, and what policy and quotas allow. Nothing is reserved: what is free now may be
+/// how many wait, what policy and quotas allow, and what it
+/// would cost. Nothing is reserved: what is free now may be
 /// gone when the request comes.
 #[utoipa::path(post, path = "/api/v1/allocations:plan", request_body = Request,
     responses((status = 200, description = "How it would fare", body = Plan)))]
@@ -103,6 +123,7 @@ async fn handler(
         }),
         queued_allocations: room.map_or(0, |room| room.queued_allocations),
     };
+    let price = price(conn, by.org_id, &demand).await?;
     let wanted = i64::from(demand.gpu_count);
     let allowed = quotas.iter().all(|(_, usage)| usage.allows(wanted));
     let (verdict, code) = judge(allowed, capacity.fits_now, demand.queue_timeout_seconds);
@@ -112,12 +133,48 @@ async fn handler(
         gpu_count: demand.gpu_count,
         lease_seconds: demand.lease_seconds,
         queue_timeout_seconds: demand.queue_timeout_seconds,
+        price,
         capacity,
         quotas: quotas
             .into_iter()
             .map(|(of, usage)| of.limit(&demand, usage))
             .collect(),
         sku: demand.sku,
+    }))
+}
+
+/// What it would cost now.
+async fn price(
+    conn: &mut PgConnection,
+    org: OrgId,
+    demand: &Demand,
+) -> Result<Option<Price>, Problem> {
+    let currency = db::billing::currency_of(conn, org).await?;
+    let filter = Filter {
+        sku: Some(&demand.sku),
+        currency: Some(currency),
+        at: Some(db::clock::now(conn).await?),
+        id: None,
+    };
+    let found = db::billing::price::list(conn, filter, None, 1).await?.pop();
+    let Some(found) = found else { return Ok(None) };
+    let rate = found.amount_micros_per_hour;
+    let gpus = i128::from(demand.gpu_count);
+    let amount = |microseconds: i128| {
+        let amount_micros = money::charge(gpus * microseconds, rate)
+            .map_err(|why| Problem::invalid("/lease_seconds", why.to_string()))?;
+        Ok::<_, Problem>(Money {
+            amount_micros,
+            currency,
+        })
+    };
+    Ok(Some(Price {
+        per_gpu_hour: Money {
+            amount_micros: rate,
+            currency,
+        },
+        per_hour: amount(money::HOUR_MICROSECONDS)?,
+        whole_lease: amount(i128::from(demand.lease_seconds) * 1_000_000)?,
     }))
 }
 

@@ -1,0 +1,44 @@
+//! What things cost, what an organization used and has, and what it was charged.
+
+mod balance;
+mod invoices;
+mod ledger_entries;
+mod prices;
+mod usage;
+
+use domain::money::Money;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(crate) use self::prices::PriceView;
+use crate::endpoint::Endpoint;
+
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let mut all = vec![
+        prices::endpoint(),
+        usage::endpoint(),
+        balance::endpoint(),
+        ledger_entries::endpoint(),
+    ];
+    all.extend(invoices::endpoints());
+    all
+}
+
+/// How [`Money`] looks in the schema.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Money)]
+pub(crate) struct MoneySchema {
+    /// Millionths of the currency's unit.
+    amount_micros: i64,
+    /// ISO 4217.
+    #[schema(example = "USD")]
+    currency: String,
+}
+
+/// Micros of the same currency as another amount.
+fn same(amount: Money, amount_micros: i64) -> Money {
+    Money {
+        amount_micros,
+        ..amount
+    }
+}

@@ -1,0 +1,104 @@
+//! Bills a period: fixes what is known, then one step of accounts after the other, then the end. Each
+//! step finds in the database what was billed before, so a run may be repeated, doubled or broken off
+//! at any point.
+
+use contract::billing::{
+    Billed, BillingInput, BillingSteps, CloseInput, OpenInput, Outcome, PostInput, Tally,
+};
+use domain::id::BillingRunId;
+use temporalio_common::SearchAttributeKey;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
+};
+
+use crate::limits;
+
+/// Set by a schedule, also when it makes up for times that have passed.
+const SCHEDULED_FOR: &str = "TemporalScheduledStartTime";
+
+#[workflow]
+pub struct BillingRun {
+    input: BillingInput,
+}
+
+#[workflow_methods]
+impl BillingRun {
+    #[init]
+    pub fn new(_ctx: &WorkflowContextView, input: BillingInput) -> Self {
+        Self { input }
+    }
+
+    /// What was billed is the result, for whoever looks at it in the UI.
+    #[run(name = "BillingRun")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Billed> {
+        let scheduled = ctx.search_attributes();
+        let scheduled = scheduled.get(&SearchAttributeKey::datetime(SCHEDULED_FOR));
+        let input = OpenInput {
+            run_id: ctx.state(|s| s.input.run_id),
+            workflow_id: ctx.workflow_id().to_owned(),
+            scheduled_seconds: scheduled.map_or(0, |at| at.seconds()),
+        };
+        let options = limits::billing("fix what is billed");
+        let opened = ctx
+            .execute_activity(BillingSteps::open, input, options)
+            .await?;
+        let outcome = bill(ctx, opened.run_id).await;
+        let input = CloseInput {
+            run_id: opened.run_id,
+            outcome,
+        };
+        let options = limits::billing_end("end the run");
+        let billed = ctx
+            .execute_activity(BillingSteps::close, input, options)
+            .await?;
+        if ctx.cancellation_token().is_cancelled() {
+            return Err(WorkflowTermination::cancelled());
+        }
+        Ok(billed)
+    }
+
+    /// Somebody wants it called off, or fears for it. No data: the steps read the rows.
+    #[signal(name = "wake")]
+    pub fn wake(&mut self, _ctx: &mut SyncWorkflowContext<Self>) {}
+}
+
+async fn bill(ctx: &WorkflowContext<BillingRun>, run_id: BillingRunId) -> Outcome {
+    let mut input = PostInput {
+        run_id,
+        after: None,
+    };
+    let mut tally = Tally::default();
+    loop {
+        let options = limits::billing(&summary(tally));
+        let posted = ctx
+            .execute_activity(BillingSteps::post, input, options)
+            .await;
+        match posted {
+            Ok(posted) if posted.called_off => return Outcome::CalledOff,
+            Ok(posted) if posted.last.is_none() => return Outcome::Succeeded,
+            Ok(posted) => {
+                tally += posted.tally;
+                input.after = posted.last;
+            }
+            Err(error) if error.as_cancelled().is_some() => return Outcome::CalledOff,
+            Err(_) => return Outcome::Failed,
+        }
+        if ctx.cancellation_token().is_cancelled() {
+            return Outcome::CalledOff;
+        }
+    }
+}
+
+/// How far the run is, in the words of those who look at it.
+fn summary(tally: Tally) -> String {
+    let Tally {
+        invoiced,
+        unused,
+        settled,
+        parked,
+    } = tally;
+    format!(
+        "bill accounts ({invoiced} invoiced, {unused} without use, {settled} settled before, {parked} parked so far)"
+    )
+}
