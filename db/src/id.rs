@@ -20,3 +20,9 @@ pub fn created_at(id: Uuid) -> OffsetDateTime {
     let nanos = i128::try_from(millis).unwrap_or_default() * 1_000_000;
     OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
+
+/// Before every UUIDv7 that is made at an instant or later.
+pub fn first_at(at: OffsetDateTime) -> Uuid {
+    let millis = at.unix_timestamp_nanos() / 1_000_000;
+    Uuid::from_u128(u128::try_from(millis).unwrap_or_default() << 80)
+}

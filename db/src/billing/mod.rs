@@ -10,6 +10,7 @@ pub mod reverse;
 pub mod run;
 pub mod shard;
 pub mod usage;
+pub mod watch;
 
 use domain::billing::Period;
 use domain::id::OrgId;

@@ -13,6 +13,11 @@ pub(super) async fn observe(conn: &mut PgConnection) -> db::Result<()> {
     }
     let limit = db::policy::resolve(conn, &policy::QUEUE_WAIT_LIMIT, Scope::Platform).await?;
     metrics::gauge!("allocation_queue_wait_limit_seconds").set(gauge(limit));
+    let now = db::clock::now(conn).await?;
+    let billing = db::billing::watch::watch(conn, now).await?;
+    metrics::gauge!("billing_accounts_parked").set(gauge(billing.accounts_parked));
+    metrics::gauge!("usage_metering_lag_seconds").set(billing.metering_lag_seconds);
+    metrics::gauge!("ledger_imbalance_micros").set(gauge(billing.imbalance_micros));
     Ok(())
 }
 

@@ -1,0 +1,41 @@
+//! What of billing calls for people.
+
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+
+use crate::error::Result;
+use crate::id;
+
+/// How far back entries are added up again; a transaction is looked at for so long.
+const LOOK_BACK: Duration = Duration::hours(1);
+
+/// How billing stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Watch {
+    /// Accounts that no run could bill yet.
+    pub accounts_parked: i64,
+    /// How long ago the oldest use began that is not recorded.
+    pub metering_lag_seconds: f64,
+    /// What the entries of the last hour lack to zero, of all currencies together.
+    pub imbalance_micros: i64,
+}
+
+pub async fn watch(conn: &mut PgConnection, now: OffsetDateTime) -> Result<Watch> {
+    let row = sqlx::query!(
+        r#"select (select count(*) from billing_parked) as "parked!",
+                  (select coalesce(extract(epoch from clock_timestamp() - min(coalesce(metered_to, lower(period)))), 0)
+                   from usage_intervals
+                   where upper_inf(period) or metered_to is distinct from upper(period))::double precision as "lag!",
+                  (select coalesce(sum(abs(sum)), 0)
+                   from (select sum(amount_micros) from ledger_entries where id >= $1
+                         group by transaction_id, currency) as sums)::bigint as "imbalance!""#,
+        id::first_at(now - LOOK_BACK),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Watch {
+        accounts_parked: row.parked,
+        metering_lag_seconds: row.lag,
+        imbalance_micros: row.imbalance,
+    })
+}
