@@ -3,6 +3,7 @@
 use db::PgConnection;
 use db::allocation::transition::Held;
 use db::audit::{Actor, Entry, Outcome};
+use db::rotation::Rotation;
 use domain::id::{BillingRunId, NodeId, OrgId};
 use domain::reason::Code;
 use serde_json::json;
@@ -45,6 +46,19 @@ pub(crate) async fn billing_run(
         ("billing_run", run.to_string()),
     );
     append(conn, by, org_id, &action, thing, None).await
+}
+
+/// A rotation begins, moves on or ends.
+pub(crate) async fn rotation(
+    conn: &mut PgConnection,
+    rotation: &Rotation,
+    what: &str,
+) -> Result<(), Refusal> {
+    let (action, thing) = (
+        format!("rotation.{what}"),
+        ("rotation", rotation.id.to_string()),
+    );
+    append(conn, &rotation.workflow_id, None, &action, thing, None).await
 }
 
 /// A sweep owes a live row a new run of its workflow.

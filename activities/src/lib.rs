@@ -17,5 +17,6 @@ mod probe;
 mod quarantine;
 mod receipt;
 pub mod refusal;
+pub mod rotation;
 pub mod step;
 pub mod sweep;

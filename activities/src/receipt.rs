@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::id::{AllocationId, NodeId};
 use domain::inventory::Gpu;
-use domain::receipt::{Signed, Unsigned};
+use domain::signed_document::{Document, Receipt, Signed, Unsigned};
 use domain::signing_key::Purpose;
 use platform::signing::{ActiveKey, Signer};
 use serde_json::{Map, Value, json};
@@ -78,7 +78,15 @@ pub(crate) async fn key(signer: &Signer, allocation: AllocationId) -> Result<Act
 }
 
 /// Puts the signature on a receipt.
-pub(crate) fn sign(members: Map<String, Value>, key: &ActiveKey) -> Result<Signed, Fault> {
+pub(crate) fn sign(members: Map<String, Value>, key: &ActiveKey) -> Result<Signed<Receipt>, Fault> {
+    sign_document(members, key)
+}
+
+/// The same for any document.
+pub(crate) fn sign_document<D: Document>(
+    members: Map<String, Value>,
+    key: &ActiveKey,
+) -> Result<Signed<D>, Fault> {
     let unsigned = Unsigned::new(members, key.kid()).map_err(Fault::own)?;
     let signature = key.sign(unsigned.input()).map_err(Fault::own)?;
     Ok(unsigned.signed(&signature))

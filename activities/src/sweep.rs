@@ -38,6 +38,7 @@ enum Kind {
     Allocation,
     Node,
     BillingRun,
+    KeyRotation,
 }
 
 impl Kind {
@@ -46,15 +47,18 @@ impl Kind {
             Self::Allocation => workflow_id::ALLOCATION,
             Self::Node => workflow_id::NODE_ENROLLMENT,
             Self::BillingRun => workflow_id::BILLING_RUN,
+            Self::KeyRotation => workflow_id::KEY_ROTATION,
         }
     }
 
     fn workflow_id(self, live: &Live) -> String {
-        live.workflow_id.clone().unwrap_or_else(|| match self {
+        let of_its_own = match self {
             Self::Allocation => workflow_id::allocation(live.id.into()),
             Self::Node => workflow_id::node(live.id.into()),
-            Self::BillingRun => workflow_id::billing(live.id.into()),
-        })
+            // Those that a schedule started go by its name: their rows say it.
+            Self::BillingRun | Self::KeyRotation => String::new(),
+        };
+        live.workflow_id.clone().unwrap_or(of_its_own)
     }
 }
 
@@ -70,7 +74,12 @@ impl Sweeps {
             live: 0,
             restarted: 0,
         };
-        for kind in [Kind::Allocation, Kind::Node, Kind::BillingRun] {
+        for kind in [
+            Kind::Allocation,
+            Kind::Node,
+            Kind::BillingRun,
+            Kind::KeyRotation,
+        ] {
             let mut after = Uuid::nil();
             loop {
                 let page = self.page(kind, after).await?;

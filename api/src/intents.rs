@@ -4,9 +4,10 @@
 use contract::allocation::AllocationInput;
 use contract::billing::BillingInput;
 use contract::node::NodeInput;
+use contract::rotation::RotationInput;
 use contract::{attribute, queue, workflow_id};
 use db::intent::{Intent, IntentKind};
-use domain::id::{AllocationId, BillingRunId, NodeId};
+use domain::id::{AllocationId, BillingRunId, NodeId, RotationId};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::tonic::{Code, Status};
 use temporalio_client::{
@@ -15,7 +16,7 @@ use temporalio_client::{
 };
 use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_common::{HasWorkflowDefinition, SignalDefinition};
-use workflows::{Allocation, BillingRun, NodeEnrollment};
+use workflows::{Allocation, BillingRun, KeyRotation, NodeEnrollment};
 
 /// Why an intent did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,29 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
                 wake: || BillingRun::wake,
                 input: BillingInput {
                     run_id: Some(run_id),
+                },
+            };
+            match intent.kind {
+                IntentKind::Start => target.start(client).await,
+                IntentKind::Wake => target.wake(client).await,
+            }
+        }
+        workflow_id::KEY_ROTATION => {
+            let rotation_id = RotationId::from_uuid(intent.resource_id);
+            // `rotation/{kind}/…`
+            let kind = intent.workflow_id.split('/').nth(1);
+            let purpose = kind.and_then(|kind| kind.parse().ok());
+            let purpose = purpose.ok_or_else(|| IntentError::Refused("no such kind".to_owned()))?;
+            let target = Target {
+                intent,
+                subject: (attribute::KIND, intent.workflow_type.clone()),
+                queue: queue::SECURITY,
+                reuse: WorkflowIdReusePolicy::AllowDuplicate,
+                workflow: KeyRotation::run,
+                wake: || KeyRotation::wake,
+                input: RotationInput {
+                    purpose,
+                    rotation_id: Some(rotation_id),
                 },
             };
             match intent.kind {

@@ -12,5 +12,6 @@ pub mod failure;
 pub mod health;
 pub mod node;
 pub mod queue;
+pub mod rotation;
 pub mod sweep;
 pub mod workflow_id;

@@ -1,6 +1,7 @@
 //! Workflow ids and types: kind and resource id, so that one resource has one running workflow.
 
-use domain::id::{AllocationId, BillingRunId, NodeId};
+use domain::id::{AllocationId, BillingRunId, NodeId, RotationId};
+use domain::signing_key::Purpose;
 
 /// Type of the entity workflow that owns an allocation.
 pub const ALLOCATION: &str = "Allocation";
@@ -29,6 +30,9 @@ pub const BILLING_SCHEDULE: &str = "billing";
 /// What the ids of the runs begin with that the schedule starts; the time is behind it.
 pub const BILLING_SCHEDULED: &str = "billing/scheduled";
 
+/// Type of the workflow that replaces a key.
+pub const KEY_ROTATION: &str = "KeyRotation";
+
 /// `allocation/{alloc_id}`
 pub fn allocation(id: AllocationId) -> String {
     format!("allocation/{id}")
@@ -42,4 +46,19 @@ pub fn node(id: NodeId) -> String {
 /// `billing/{bill_id}`
 pub fn billing(id: BillingRunId) -> String {
     format!("billing/{id}")
+}
+
+/// `rotation/{kind}/{rot_id}`
+pub fn rotation(purpose: Purpose, id: RotationId) -> String {
+    format!("rotation/{purpose}/{id}")
+}
+
+/// The schedule that replaces a kind of key: `rotate-{kind}`.
+pub fn rotation_schedule(purpose: Purpose) -> String {
+    format!("rotate-{purpose}")
+}
+
+/// What the ids of the runs begin with that it starts; the time is behind it.
+pub fn rotation_scheduled(purpose: Purpose) -> String {
+    format!("rotation/{purpose}/scheduled")
 }

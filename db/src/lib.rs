@@ -51,6 +51,7 @@ pub mod project;
 pub mod project_member;
 pub mod quota;
 pub mod replica;
+pub mod rotation;
 pub mod scope;
 pub mod sealed;
 pub mod signing_key;

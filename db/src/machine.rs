@@ -1,7 +1,8 @@
 //! What a step on a machine needs to know of it, and what it writes down about its work there.
 
 use domain::id::{AllocationId, NodeId, OrgId};
-use domain::receipt::Signed;
+use domain::signed_document::{Receipt, Signed};
+use domain::signing_key::Kid;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -168,7 +169,7 @@ pub async fn set_receipt(
     conn: &mut PgConnection,
     allocation: AllocationId,
     attempt: i32,
-    receipt: &Signed,
+    receipt: &Signed<Receipt>,
 ) -> Result<()> {
     let done = sqlx::query!(
         "update allocation_nodes set receipt = $3
@@ -261,4 +262,53 @@ pub async fn set_proved(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// A receipt that a key has signed.
+#[derive(Debug, Clone)]
+pub struct SignedReceipt {
+    pub allocation_id: AllocationId,
+    pub attempt: i32,
+    pub receipt: serde_json::Value,
+}
+
+/// Some of the receipts that a key has signed; no other step gets them until commit.
+pub async fn receipts_of(
+    conn: &mut PgConnection,
+    kid: &Kid,
+    limit: i64,
+) -> Result<Vec<SignedReceipt>> {
+    let rows = sqlx::query!(
+        r#"select allocation_id, attempt, receipt as "receipt!" from allocation_nodes
+           where receipt ->> 'kid' = $1 order by allocation_id, attempt limit $2 for update"#,
+        kid.as_str(),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| SignedReceipt {
+            allocation_id: row.allocation_id.into(),
+            attempt: row.attempt,
+            receipt: row.receipt,
+        })
+        .collect())
+}
+
+/// Puts the same receipt with another signature in a receipt's place.
+pub async fn resign_receipt(
+    conn: &mut PgConnection,
+    old: &SignedReceipt,
+    receipt: &Signed<Receipt>,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "update allocation_nodes set receipt = $3 where allocation_id = $1 and attempt = $2",
+        old.allocation_id.uuid(),
+        old.attempt,
+        receipt.as_json(),
+    )
+    .execute(conn)
+    .await?;
+    one_row(&done)
 }

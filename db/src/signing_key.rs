@@ -3,6 +3,7 @@
 use domain::envelope::Stored;
 use domain::envelope::column::SigningPrivateKey;
 use domain::signing_key::{ALGORITHM, Kid, NewSigningKey, PublicKey, Purpose, SigningKey};
+use domain::state::SigningKeyState;
 use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -134,6 +135,38 @@ pub async fn revoke(conn: &mut PgConnection, kid: &Kid) -> Result<bool> {
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Ends keys of a purpose that stopped signing so many seconds ago; their names.
+pub async fn revoke_served(
+    conn: &mut PgConnection,
+    purpose: Purpose,
+    overlap_seconds: i64,
+) -> Result<Vec<Kid>> {
+    let kids = sqlx::query_scalar!(
+        "update signing_keys set state = 'revoked', revoked_at = clock_timestamp(), private_key_enc = null
+         where purpose = $1 and state = 'retiring'
+           and retiring_at <= clock_timestamp() - $2::bigint * interval '1 second'
+         returning kid",
+        purpose.as_str(),
+        overlap_seconds,
+    )
+    .fetch_all(conn)
+    .await?;
+    kids.iter().map(|kid| read_kid(kid)).collect()
+}
+
+/// The one of a purpose in a state that only one can have: the next, or the one that signs.
+pub async fn the_one(
+    conn: &mut PgConnection,
+    purpose: Purpose,
+    state: SigningKeyState,
+) -> Result<Option<SigningKey>> {
+    let all = valid(conn).await?;
+    let mut those = all
+        .into_iter()
+        .filter(|key| key.purpose == purpose && key.state == state);
+    Ok(those.next())
 }
 
 struct Row {

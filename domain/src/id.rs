@@ -166,6 +166,8 @@ ids! {
     QuotaId = "quota";
     /// One process that serves the API.
     ReplicaId = "replica";
+    /// A key that is replaced.
+    RotationId = "rot";
     /// A tenant's public SSH key.
     SshKeyId = "sshkey";
     /// One session at a terminal: the use of one ticket.

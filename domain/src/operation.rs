@@ -42,6 +42,9 @@ pub enum OperationKind {
     #[serde(rename = "node.probe")]
     #[strum(serialize = "node.probe")]
     NodeProbe,
+    #[serde(rename = "rotation.create")]
+    #[strum(serialize = "rotation.create")]
+    RotationCreate,
 }
 
 impl OperationKind {
@@ -59,6 +62,7 @@ impl OperationKind {
             | Self::AllocationRetryRelease
             | Self::AllocationForceRelease => "allocation",
             Self::BillingRunCreate => "billing_run",
+            Self::RotationCreate => "rotation",
             Self::NodeEnroll | Self::NodeProbe => "node",
         }
     }
@@ -80,6 +84,7 @@ impl OperationKind {
             }
             Self::AllocationForceRelease => &["give_up"],
             Self::BillingRunCreate => &["open", "post", "close"],
+            Self::RotationCreate => &["publish", "activate", "revoke", "resign", "close"],
             Self::NodeEnroll | Self::NodeProbe => &["verify", "admit"],
         }
     }

@@ -113,6 +113,20 @@ policies! {
         "Time after which a billing run that is under way counts as stuck.";
     BILLING_BATCH = "billing.batch_accounts", Count 1..=10_000, default 500,
         "Accounts that a billing run settles in one transaction.";
+    JWT_SIGNER_CADENCE = "rotation.jwt_signer_cadence_seconds", Seconds 60..=157_680_000, default 7_776_000,
+        "How old the key that signs receipts becomes before the schedule replaces it.";
+    TERMINAL_SIGNER_CADENCE = "rotation.terminal_signer_cadence_seconds", Seconds 60..=157_680_000, default 7_776_000,
+        "The same of the key that signs tickets.";
+    PUBLISH = "rotation.publish_seconds", Seconds 0..=604_800, default 600,
+        "How long a new key is published before it signs, unless glass is broken.";
+    JWT_SIGNER_OVERLAP = "rotation.jwt_signer_overlap_seconds", Seconds 0..=31_536_000, default 7_776_000,
+        "For how long receipts of the old key hold, once the new one signs.";
+    TERMINAL_SIGNER_OVERLAP = "rotation.terminal_signer_overlap_seconds", Seconds 0..=31_536_000, default 300,
+        "The same of tickets.";
+    CONTAIN_TARGET = "rotation.contain_target_seconds", Seconds 1..=86_400, default 300,
+        "Within how long nothing that a stolen key signed is to hold.";
+    REKEY_TARGET = "rotation.rekey_target_seconds", Seconds 1..=86_400, default 900,
+        "Within how long all that it had signed and is needed is to be signed anew.";
     RELAY_ATTEMPTS = "relay.attempts_max", Count 1..=1_000, default 10,
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,

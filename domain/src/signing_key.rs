@@ -31,6 +31,7 @@ pub const ALGORITHM: &str = "EdDSA";
     Ord,
     Hash,
     serde::Serialize,
+    serde::Deserialize,
     EnumString,
     IntoStaticStr,
     VariantArray,

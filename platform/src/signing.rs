@@ -127,6 +127,36 @@ impl Signer {
         Ok(Published::of(&self.keys(MAX_COPY_AGE).await?))
     }
 
+    /// Looks at the keys now, and makes those that are lacking.
+    pub async fn renew(&self) -> Result<(), Unavailable> {
+        self.keys(Duration::ZERO).await.map(drop)
+    }
+
+    /// Whether a key that is published signs what its published half verifies; it need not sign for
+    /// others yet.
+    pub async fn proves(&self, purpose: Purpose, kid: &Kid) -> Result<bool, Unavailable> {
+        let keys = self.keys(Duration::ZERO).await?;
+        let mut of_purpose = keys.iter().filter(|key| key.purpose == purpose);
+        let Some(key) = of_purpose.find(|key| key.kid == *kid) else {
+            return Ok(false);
+        };
+        let seed = self.seed(key).await?;
+        let message = format!("a proof of {kid}");
+        let signature = ActiveKey::new(key.public, seed).sign(message.as_bytes())?;
+        let published = Published::of(&keys).json;
+        let set = serde_json::from_str(&published).map_err(Unavailable::new)?;
+        let known = published_key(&set, kid, purpose);
+        Ok(known.is_some_and(|public| verify(&public, message.as_bytes(), &signature)))
+    }
+
+    /// Whether what a key signed is refused, as the keys are now.
+    pub async fn refuses(&self, purpose: Purpose, kid: &Kid) -> Result<bool, Unavailable> {
+        let keys = self.keys(Duration::ZERO).await?;
+        Ok(!keys
+            .iter()
+            .any(|key| key.purpose == purpose && key.kid == *kid))
+    }
+
     async fn keys(&self, max_age: Duration) -> Result<Arc<[SigningKey]>, Unavailable> {
         if let Some(keys) = self.copy(max_age) {
             return Ok(keys);

@@ -12,6 +12,7 @@ use activities::health::HealthLooks;
 use activities::machine::Machines;
 use activities::metering::Meters;
 use activities::node::Verification;
+use activities::rotation::Rotations;
 use activities::sweep::Sweeps;
 use contract::queue;
 use db::PgPool;
@@ -20,13 +21,16 @@ use temporalio_client::Client;
 use temporalio_sdk::runtime::PollerBehavior;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{WorkerOptions, WorkflowRegistrationError};
-use workflows::{Allocation, BillingRun, MeteringWindow, NodeEnrollment, NodeHealthSweep, Sweep};
+use workflows::{
+    Allocation, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment, NodeHealthSweep, Sweep,
+};
 
 /// Queues that there is work for so far.
 pub const QUEUES: &[&str] = &[
     queue::PROVISIONING,
     queue::NODE_IO,
     queue::BILLING,
+    queue::SECURITY,
     queue::MAINTENANCE,
 ];
 
@@ -94,6 +98,14 @@ pub(crate) fn options(
                 .register_workflow::<BillingRun>()?
                 .register_activities(Meters { pool: pool() })
                 .register_activities(Bills { pool: pool() });
+        }
+        queue::SECURITY => {
+            options
+                .register_workflow::<KeyRotation>()?
+                .register_activities(Rotations {
+                    pool: pool(),
+                    signer: world.machines.signer.clone(),
+                });
         }
         queue::MAINTENANCE => {
             options

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use contract::billing::BillingInput;
+use contract::rotation::RotationInput;
 use contract::{queue, workflow_id};
+use domain::signing_key::Purpose;
 use temporalio_client::Client;
 use temporalio_client::schedules::{
     CreateScheduleOptions, ScheduleAction, ScheduleError, ScheduleIntervalSpec,
@@ -13,7 +15,7 @@ use temporalio_client::schedules::{
 };
 use temporalio_client::tonic::Code;
 use tokio_util::sync::CancellationToken;
-use workflows::{BillingRun, MeteringWindow, NodeHealthSweep, Sweep};
+use workflows::{BillingRun, KeyRotation, MeteringWindow, NodeHealthSweep, Sweep};
 
 /// How often lost workflows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -21,6 +23,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const HEALTH_EVERY: Duration = Duration::from_mins(1);
 /// How often it is looked whether a window of use is over.
 const METERING_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked whether a key is old enough to be replaced.
+const ROTATION_EVERY: Duration = Duration::from_hours(1);
 /// When the month before is billed: an hour after it was over, UTC.
 const BILLING_CRON: &str = "0 1 1 * *";
 /// How often the schedules themselves are looked for.
@@ -56,7 +60,19 @@ async fn create(client: &Client) -> Result<(), ScheduleError> {
     );
     let input = BillingInput { run_id: None };
     let start = ScheduleAction::start_workflow(BillingRun::run, input, billing, id);
-    make(client, name, start, Times::monthly()).await
+    make(client, name, start, Times::monthly()).await?;
+    for purpose in Purpose::ALL.iter().copied() {
+        let name = workflow_id::rotation_schedule(purpose);
+        let input = RotationInput {
+            purpose,
+            rotation_id: None,
+        };
+        let id = workflow_id::rotation_scheduled(purpose);
+        let security = queue::SECURITY;
+        let start = ScheduleAction::start_workflow(KeyRotation::run, input, security, id);
+        make(client, &name, start, Times::every(ROTATION_EVERY)).await?;
+    }
+    Ok(())
 }
 
 /// When a schedule acts.

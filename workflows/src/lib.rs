@@ -3,6 +3,7 @@
 
 mod allocation;
 mod billing_run;
+mod key_rotation;
 mod limits;
 mod metering_window;
 mod node_enrollment;
@@ -13,6 +14,7 @@ mod sweep;
 
 pub use allocation::Allocation;
 pub use billing_run::BillingRun;
+pub use key_rotation::KeyRotation;
 pub use metering_window::MeteringWindow;
 pub use node_enrollment::NodeEnrollment;
 pub use node_health_sweep::NodeHealthSweep;

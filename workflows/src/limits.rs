@@ -34,6 +34,9 @@ const SWEEP_ATTEMPTS: u32 = 3;
 const HEALTH: Duration = Duration::from_mins(15);
 const HEALTH_ATTEMPTS: u32 = 2;
 
+/// A step of a rotation: a few rows, and the KMS.
+const ROTATION_TRY: Duration = Duration::from_mins(1);
+
 /// Usage of a window, or a step's accounts.
 const BILLING: Duration = Duration::from_mins(10);
 const BILLING_ATTEMPTS: u32 = 10;
@@ -159,6 +162,24 @@ pub(crate) fn billing_end(summary: &str) -> ActivityOptions {
         .summary(summary)
         .heartbeat_timeout(HEARTBEAT)
         .cancellation_token(WorkflowCancellationToken::new())
+        .build()
+}
+
+/// A step of a rotation: short, and tried until it is done, as a stolen key waits for nobody. It is
+/// never cancelled.
+pub(crate) fn rotation(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(ROTATION_TRY)
+        .task_queue(queue::SECURITY)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .cancellation_token(WorkflowCancellationToken::new())
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(Duration::from_millis(500))
+                .maximum_interval(Duration::from_secs(10))
+                .non_retryable_error_types([failure::STATE_CONFLICT])
+                .build(),
+        )
         .build()
 }
 

@@ -99,6 +99,7 @@ pub const QUOTA_REMOVE: Action = Action::new("quota.remove", Needs::Operator);
 pub const PRICE_SET: Action = Action::new("price.set", Needs::Operator);
 pub const CREDIT_GIVE: Action = Action::new("credit.give", Needs::Operator);
 pub const BILLING_RUN_CREATE: Action = Action::new("billing_run.create", Needs::Operator);
+pub const ROTATION_CREATE: Action = Action::new("rotation.create", Needs::Operator);
 pub const AUTHORIZATION_POLICY_CREATE: Action =
     Action::new("authorization_policy.create", Needs::Operator);
 pub const AUTHORIZATION_POLICY_UPDATE: Action =

@@ -5,7 +5,7 @@
 
 use domain::id::{
     AllocationId, ApiKeyId, AuthorizationPolicyId, BillingRunId, DeadLetterId, IdentityId,
-    InvoiceId, InvoiceLineId, NodeId, OperationId, OrgId, ProjectId, QuotaId, SshKeyId,
+    InvoiceId, InvoiceLineId, NodeId, OperationId, OrgId, ProjectId, QuotaId, RotationId, SshKeyId,
 };
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
@@ -42,5 +42,6 @@ parsers! {
     organization, OrgId, "an organization";
     project, ProjectId, "a project";
     quota, QuotaId, "a quota";
+    rotation, RotationId, "a rotation";
     ssh_key, SshKeyId, "an SSH key";
 }

@@ -20,6 +20,7 @@ mod policy;
 pub(crate) mod progress;
 mod project;
 mod quota;
+mod rotate;
 mod rule;
 mod session;
 mod signing_key;
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Dlq(Operator<dlq::Verb>),
     /// Work that waits for people (operators)
     Workflow(Operator<workflow::Verb>),
+    /// Replace keys, in time or as they were stolen (operators)
+    Rotate(Operator<rotate::Verb>),
     /// Keys that Berth signs with (operators)
     SigningKey(Operator<signing_key::Verb>),
     /// Print the completions of a shell
@@ -113,6 +116,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Rule(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
         Command::Workflow(group) => group.run(console).await,
+        Command::Rotate(group) => group.run(console).await,
         Command::SigningKey(group) => group.run(console).await,
         Command::Completions { shell } => completions(shell, root, console),
     };

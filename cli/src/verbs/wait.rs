@@ -23,6 +23,13 @@ pub(crate) struct WaitArgs {
     timeout_seconds: Option<u64>,
 }
 
+impl WaitArgs {
+    /// As if it had been asked for.
+    pub(crate) fn force(&mut self) {
+        self.wait = true;
+    }
+}
+
 /// What makes a repetition the same creation.
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {

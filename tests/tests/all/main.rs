@@ -33,6 +33,7 @@ mod queue;
 mod quotas;
 mod rate_limits;
 mod replay;
+mod rotations;
 mod router;
 mod sealing;
 mod secret_scan;

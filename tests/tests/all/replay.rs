@@ -28,6 +28,8 @@ const BRANCHES: &[&str] = &[
     "allocation_second_node",
     "allocation_waited",
     "billing_run",
+    "key_rotation_break_glass",
+    "key_rotation_scheduled",
     "metering_window",
     "node_available",
     "node_quarantined",

@@ -12,6 +12,7 @@ mod policies;
 mod policy_changes;
 mod prices;
 mod quotas;
+mod rotations;
 mod signing_keys;
 mod why;
 
@@ -31,6 +32,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         prices::endpoints(),
         credits::endpoints(),
         billing_runs::endpoints(),
+        rotations::endpoints(),
         signing_keys::endpoints(),
     ]
     .into_iter()

@@ -50,7 +50,7 @@ async fn handler(
         return call_off_billing(mutation, &operation).await;
     }
     if operation.org_id.is_none() {
-        return Err(Problem::new(Code::Conflict).detail("the check of a node cannot be cancelled"));
+        return Err(Problem::new(Code::Conflict).detail("this work cannot be cancelled"));
     }
     let allocation_id = AllocationId::from_uuid(operation.resource_id);
     // The allocation first, then its operation: the order in which its workflow holds them.

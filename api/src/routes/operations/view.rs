@@ -2,7 +2,7 @@
 
 use db::PgConnection;
 use db::operation::{Operation, OperationStep, Viewer};
-use domain::id::{AllocationId, BillingRunId, NodeId, OperationId};
+use domain::id::{AllocationId, BillingRunId, NodeId, OperationId, RotationId};
 use domain::operation::OperationKind;
 use domain::state::{OperationState, StepState};
 use platform::settings::Settings;
@@ -72,7 +72,7 @@ impl Recall for OperationView {
 /// What an operation works on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ResourceRef {
-    /// `allocation`, `node` or `billing_run`.
+    /// `allocation`, `node`, `billing_run` or `rotation`.
     pub kind: &'static str,
     pub id: String,
     pub url: String,
@@ -180,6 +180,7 @@ fn resource(kind: OperationKind, id: uuid::Uuid) -> ResourceRef {
             BillingRunId::from_uuid(id).to_string(),
             "admin/billing-runs",
         ),
+        OperationKind::RotationCreate => (RotationId::from_uuid(id).to_string(), "admin/rotations"),
         OperationKind::NodeEnroll | OperationKind::NodeProbe => {
             (NodeId::from_uuid(id).to_string(), "admin/nodes")
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::receipt::{self, NotAReceipt};
+use domain::signed_document::{self, NotSigned, Receipt};
 use domain::signing_key::Purpose;
 use platform::signing::{published_key, verify};
 use serde::Deserialize;
@@ -47,7 +47,7 @@ struct Gpu {
 /// Why a receipt does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flaw {
-    Form(NotAReceipt),
+    Form(NotSigned),
     UnknownKey,
     Signature,
     /// Signed, and for something else.
@@ -97,7 +97,7 @@ pub(super) async fn run(args: Args, session: &mut Session<'_>) -> Result {
 
 /// None: the receipt is what it says, and says it of this machine.
 fn flaw(receipt: &Value, allocation: &str, machine: &Machine, set: &Value) -> Option<Flaw> {
-    let claim = match receipt::claim(receipt) {
+    let claim = match signed_document::claim::<Receipt>(receipt) {
         Ok(claim) => claim,
         Err(flaw) => return Some(Flaw::Form(flaw)),
     };

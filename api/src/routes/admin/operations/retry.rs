@@ -68,6 +68,7 @@ async fn handler(
 fn workflow_type(kind: OperationKind) -> &'static str {
     match kind.resource_kind() {
         "billing_run" => workflow_id::BILLING_RUN,
+        "rotation" => workflow_id::KEY_ROTATION,
         "node" => workflow_id::NODE_ENROLLMENT,
         _ => workflow_id::ALLOCATION,
     }

@@ -1,10 +1,12 @@
-//! The receipt of a machine: what its tenant was handed, signed so that anybody with the published
-//! keys can prove it.
+//! Documents that Berth signs, so that anybody with the published keys can prove them: the receipt
+//! of a machine, and the evidence of a rotation.
 //!
-//! A receipt is a JSON object. Its member `signature` is a JWS with detached content (RFC 7515,
-//! appendix F): `<header>..<signature>`. The content is the receipt without that member, in its
-//! canonical form (RFC 8785). The header names algorithm, key and type; the receipt's own member
+//! A document is a JSON object. Its member `signature` is a JWS with detached content (RFC 7515,
+//! appendix F): `<header>..<signature>`. The content is the document without that member, in its
+//! canonical form (RFC 8785). The header names algorithm, key and type; the document's own member
 //! `kid`, which is signed with the rest, names the same key.
+
+use std::marker::PhantomData;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -12,30 +14,51 @@ use serde_json::{Map, Value};
 
 use crate::signing_key::{ALGORITHM, Kid};
 
-/// The `typ` of the header: a signature of anything else is not one of a receipt.
-pub const TYPE: &str = "berth-receipt+jws";
+/// A kind of document.
+pub trait Document: std::fmt::Debug {
+    /// The `typ` of the header: a signature of one kind is none of another.
+    const TYPE: &'static str;
+}
+
+/// What a tenant was handed.
+#[derive(Debug)]
+pub struct Receipt;
+
+impl Document for Receipt {
+    const TYPE: &'static str = "berth-receipt+jws";
+}
+
+/// What a rotation of a key did, and when.
+#[derive(Debug)]
+pub struct RotationEvidence;
+
+impl Document for RotationEvidence {
+    const TYPE: &'static str = "berth-rotation-evidence+jws";
+}
 
 const SIGNATURE: &str = "signature";
 const KID: &str = "kid";
 
-/// A receipt that waits for its signature.
+/// A document that waits for its signature.
 #[derive(Debug)]
-pub struct Unsigned {
+pub struct Unsigned<D> {
     members: Map<String, Value>,
     header: String,
     input: Vec<u8>,
+    kind: PhantomData<D>,
 }
 
-impl Unsigned {
+impl<D: Document> Unsigned<D> {
     /// What is to be signed, and by which key.
-    pub fn new(mut members: Map<String, Value>, kid: &Kid) -> Result<Self, NotAReceipt> {
+    pub fn new(mut members: Map<String, Value>, kid: &Kid) -> Result<Self, NotSigned> {
         members.insert(KID.to_owned(), kid.as_str().into());
-        let header = header(kid);
+        let header = header::<D>(kid);
         let input = input(&header, &members)?;
         Ok(Self {
             members,
             header,
             input,
+            kind: PhantomData,
         })
     }
 
@@ -45,25 +68,25 @@ impl Unsigned {
     }
 
     /// Puts the signature in its place.
-    pub fn signed(mut self, signature: &[u8; 64]) -> Signed {
+    pub fn signed(mut self, signature: &[u8; 64]) -> Signed<D> {
         let signature = BASE64_URL_SAFE_NO_PAD.encode(signature);
         let jws = format!("{}..{signature}", self.header);
         self.members.insert(SIGNATURE.to_owned(), jws.into());
-        Signed(Value::Object(self.members))
+        Signed(Value::Object(self.members), PhantomData)
     }
 }
 
-/// A receipt with its signature: the only thing that is written down as one.
+/// A document with its signature: the only thing that is written down as one.
 #[derive(Debug)]
-pub struct Signed(Value);
+pub struct Signed<D>(Value, PhantomData<D>);
 
-impl Signed {
+impl<D> Signed<D> {
     pub fn as_json(&self) -> &Value {
         &self.0
     }
 }
 
-/// What a receipt says of its own signature. Nothing of it is believed yet.
+/// What a document says of its own signature. Nothing of it is believed yet.
 #[derive(Debug)]
 pub struct Claim {
     pub kid: Kid,
@@ -72,9 +95,9 @@ pub struct Claim {
     pub input: Vec<u8>,
 }
 
-/// The value is not a receipt with a signature.
+/// The value is not a document with a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAReceipt {
+pub enum NotSigned {
     #[error("it is not an object with the member `signature`")]
     Unsigned,
     #[error("its signature has not the form of one")]
@@ -84,26 +107,26 @@ pub enum NotAReceipt {
 }
 
 /// Reads what is to be verified.
-pub fn claim(receipt: &Value) -> Result<Claim, NotAReceipt> {
-    let mut members = receipt.as_object().cloned().ok_or(NotAReceipt::Unsigned)?;
-    let jws = members.remove(SIGNATURE).ok_or(NotAReceipt::Unsigned)?;
-    let jws = jws.as_str().ok_or(NotAReceipt::Form)?;
-    let (given, signature) = jws.split_once("..").ok_or(NotAReceipt::Form)?;
+pub fn claim<D: Document>(document: &Value) -> Result<Claim, NotSigned> {
+    let mut members = document.as_object().cloned().ok_or(NotSigned::Unsigned)?;
+    let jws = members.remove(SIGNATURE).ok_or(NotSigned::Unsigned)?;
+    let jws = jws.as_str().ok_or(NotSigned::Form)?;
+    let (given, signature) = jws.split_once("..").ok_or(NotSigned::Form)?;
     let kid: Kid = members
         .get(KID)
         .and_then(Value::as_str)
         .and_then(|kid| kid.parse().ok())
-        .ok_or(NotAReceipt::Form)?;
-    let header = header(&kid);
+        .ok_or(NotSigned::Form)?;
+    let header = header::<D>(&kid);
     // One header is right, byte for byte: no other algorithm, key or type, nothing besides them.
     if given != header {
-        return Err(NotAReceipt::Form);
+        return Err(NotSigned::Form);
     }
     let signature = BASE64_URL_SAFE_NO_PAD
         .decode(signature)
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
-        .ok_or(NotAReceipt::Form)?;
+        .ok_or(NotSigned::Form)?;
     let input = input(&header, &members)?;
     Ok(Claim {
         kid,
@@ -112,13 +135,24 @@ pub fn claim(receipt: &Value) -> Result<Claim, NotAReceipt> {
     })
 }
 
-fn header(kid: &Kid) -> String {
-    let header = format!(r#"{{"alg":"{ALGORITHM}","kid":"{kid}","typ":"{TYPE}"}}"#);
+/// All of a document but what its signature adds.
+pub fn members(document: &Value) -> Result<Map<String, Value>, NotSigned> {
+    let mut members = document.as_object().cloned().ok_or(NotSigned::Unsigned)?;
+    members.remove(SIGNATURE).ok_or(NotSigned::Unsigned)?;
+    members.remove(KID);
+    Ok(members)
+}
+
+fn header<D: Document>(kid: &Kid) -> String {
+    let header = format!(
+        r#"{{"alg":"{ALGORITHM}","kid":"{kid}","typ":"{}"}}"#,
+        D::TYPE
+    );
     BASE64_URL_SAFE_NO_PAD.encode(header)
 }
 
-fn input(header: &str, members: &Map<String, Value>) -> Result<Vec<u8>, NotAReceipt> {
-    let content = serde_json_canonicalizer::to_vec(members).map_err(|_| NotAReceipt::Canonical)?;
+fn input(header: &str, members: &Map<String, Value>) -> Result<Vec<u8>, NotSigned> {
+    let content = serde_json_canonicalizer::to_vec(members).map_err(|_| NotSigned::Canonical)?;
     let content = BASE64_URL_SAFE_NO_PAD.encode(content);
     Ok(format!("{header}.{content}").into_bytes())
 }
@@ -133,7 +167,8 @@ mod tests {
     fn signed() -> (Vec<u8>, Value) {
         let kid = PublicKey::from_bytes([7; 32]).kid();
         let members = json!({"b": [1, {"z": 2.0, "a": "ü"}], "a": null});
-        let unsigned = Unsigned::new(members.as_object().unwrap().clone(), &kid).unwrap();
+        let unsigned =
+            Unsigned::<Receipt>::new(members.as_object().unwrap().clone(), &kid).unwrap();
         let input = unsigned.input().to_vec();
         (input, unsigned.signed(&[9; 64]).as_json().clone())
     }
@@ -141,14 +176,14 @@ mod tests {
     #[test]
     fn what_is_verified_is_what_was_signed() {
         let (input, receipt) = signed();
-        let claim = claim(&receipt).unwrap();
+        let claim = claim::<Receipt>(&receipt).unwrap();
         assert_eq!(claim.input, input);
         assert_eq!(claim.signature, [9; 64]);
         assert_eq!(receipt["kid"], claim.kid.as_str());
         // Order of members, blanks and the spelling of numbers do not matter (RFC 8785).
         let text = serde_json::to_string_pretty(&receipt).unwrap();
         let again: Value = serde_json::from_str(&text.replace("2.0", "2")).unwrap();
-        assert_eq!(super::claim(&again).unwrap().input, input);
+        assert_eq!(super::claim::<Receipt>(&again).unwrap().input, input);
         let content = input.rsplit(|b| *b == b'.').next().unwrap();
         let content = BASE64_URL_SAFE_NO_PAD.decode(content).unwrap();
         let kid = claim.kid;
@@ -164,12 +199,13 @@ mod tests {
         for (name, value) in [("a", json!(1)), ("b", json!([])), ("c", json!("more"))] {
             let mut changed = receipt.clone();
             changed[name] = value;
-            assert_ne!(claim(&changed).unwrap().input, input, "{name}");
+            assert_ne!(claim::<Receipt>(&changed).unwrap().input, input, "{name}");
         }
         let jws = receipt["signature"].as_str().unwrap();
         let encode = |header: &str| BASE64_URL_SAFE_NO_PAD.encode(header);
         let kid = receipt["kid"].as_str().unwrap();
-        let none = encode(&format!(r#"{{"alg":"none","kid":"{kid}","typ":"{TYPE}"}}"#));
+        let typ = Receipt::TYPE;
+        let none = encode(&format!(r#"{{"alg":"none","kid":"{kid}","typ":"{typ}"}}"#));
         let untyped = encode(&format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#));
         let signature = jws.split_once("..").unwrap().1;
         for jws in [
@@ -184,13 +220,22 @@ mod tests {
         ] {
             let mut changed = receipt.clone();
             changed["signature"] = jws.into();
-            assert_eq!(claim(&changed).unwrap_err(), NotAReceipt::Form, "{changed}");
+            assert_eq!(
+                claim::<Receipt>(&changed).unwrap_err(),
+                NotSigned::Form,
+                "{changed}"
+            );
         }
+        let other = claim::<RotationEvidence>(&receipt).unwrap_err();
+        assert_eq!(other, NotSigned::Form, "a receipt is no evidence");
         let mut renamed = receipt.clone();
         renamed["kid"] = json!(PublicKey::from_bytes([8; 32]).kid());
-        assert_eq!(claim(&renamed).unwrap_err(), NotAReceipt::Form);
+        assert_eq!(claim::<Receipt>(&renamed).unwrap_err(), NotSigned::Form);
         for unsigned in [json!({"kid": kid}), json!(null), json!([receipt])] {
-            assert_eq!(claim(&unsigned).unwrap_err(), NotAReceipt::Unsigned);
+            assert_eq!(
+                claim::<Receipt>(&unsigned).unwrap_err(),
+                NotSigned::Unsigned
+            );
         }
     }
 }
