@@ -43,7 +43,7 @@ create policy platform on prices to berth_api using (berth_platform()) with chec
 create policy inside on prices to berth_owner, berth_worker, berth_admin using (true) with check (true);
 grant select on prices to berth_api, berth_worker, berth_admin;
 grant insert on prices to berth_admin;
-grant insert, update on prices to berth_api;
+grant insert, update, delete on prices to berth_api;
 
 create table billing_accounts (
   org_id              uuid        constraint billing_accounts_pkey primary key constraint billing_accounts_org_fkey references organizations (id),
@@ -70,6 +70,7 @@ grant select, update on usage_clock to berth_worker;
 grant select on usage_clock to berth_admin;
 
 alter table usage_intervals add column metered_to timestamptz;
+create index usage_intervals_by_org on usage_intervals (org_id, lower(period));
 comment on column usage_intervals.metered_to is 'Up to here it is in usage_records.';
 create index usage_intervals_to_meter on usage_intervals (id)
   where upper_inf(period) or metered_to is distinct from upper(period);
@@ -89,7 +90,9 @@ create table usage_records (
   ended_at      timestamptz not null,
   constraint usage_records_pkey primary key (id, created_at),
   constraint usage_records_created_from_id check (created_at = uuid_v7_at(id)),
-  constraint usage_records_period_sound check (started_at < ended_at and started_at > '2000-01-01' and ended_at < '2200-01-01')
+  constraint usage_records_period_sound check (started_at < ended_at and started_at > '2000-01-01' and ended_at < '2200-01-01'),
+  -- So that whoever looks for the use of a time knows how far back it may begin.
+  constraint usage_records_a_day_at_most check (microseconds(ended_at - started_at) <= 86400000000)
 );
 create index usage_records_by_time on usage_records (org_id, started_at);
 create index usage_records_by_epoch on usage_records (org_id, epoch);
@@ -186,7 +189,7 @@ grant select on credits to berth_worker, berth_admin;
 create table billing_runs (
   id           uuid        constraint billing_runs_pkey primary key,
   org_id       uuid        constraint billing_runs_org_fkey references organizations (id),
-  period       tstzrange   not null constraint billing_runs_period_sound check (not isempty(period) and not lower_inf(period) and not upper_inf(period) and lower_inc(period) and not upper_inc(period)),
+  period       tstzrange   not null constraint billing_runs_period_sound check (not isempty(period) and not lower_inf(period) and not upper_inf(period) and lower_inc(period) and not upper_inc(period) and lower(period) >= '2000-01-01' and upper(period) < '2200-01-01'),
   workflow_id  text        not null,
   epoch        bigint,
   version      bigint      not null default 1,
@@ -286,6 +289,18 @@ comment on table billing_parked is 'Accounts that a run could not bill, until on
 call protect_tenant_rows('billing_parked');
 grant select, insert, update, delete on billing_parked to berth_worker;
 grant select on billing_parked to berth_api, berth_admin;
+
+create table billing_late (
+  org_id     uuid        not null constraint billing_late_org_fkey references organizations (id),
+  period     tstzrange   not null,
+  created_at timestamptz not null default clock_timestamp(),
+  constraint billing_late_pkey primary key (org_id, period)
+);
+create index billing_late_by_period on billing_late (lower(period));
+comment on table billing_late is 'Periods that were billed before all of their use was known; the next scheduled run bills them anew.';
+call protect_tenant_rows('billing_late');
+grant select, insert, delete on billing_late to berth_worker;
+grant select on billing_late to berth_api, berth_admin;
 
 grant select, insert on ledger_transactions, ledger_entries to berth_api, berth_worker;
 grant select on ledger_transactions, ledger_entries to berth_admin;

@@ -8,6 +8,7 @@ use contract::billing::{
     Billed, Close, CloseInput, Open, OpenInput, Opened, Outcome, Post, PostInput, Posted,
 };
 use db::billing::run::{self, NewRun, Run};
+use db::billing::shard;
 use db::operation::NewOperation;
 use db::{PgConnection, PgPool};
 use domain::billing::Period;
@@ -40,10 +41,12 @@ impl Bills {
         self: Arc<Self>,
         ctx: ActivityContext,
         input: OpenInput,
-    ) -> Result<Opened, ActivityError> {
+    ) -> Result<Option<Opened>, ActivityError> {
         let work = async {
             let opened = open(&self.pool, &input).await?;
-            name_run(&self.pool, &ctx, opened.run_id.uuid()).await?;
+            if let Some(opened) = &opened {
+                name_run(&self.pool, &ctx, opened.run_id.uuid()).await?;
+            }
             Ok(opened)
         };
         Ok(beat(&ctx, work).await?)
@@ -68,11 +71,12 @@ impl Bills {
     }
 }
 
-async fn open(pool: &PgPool, input: &OpenInput) -> Result<Opened, Refusal> {
+async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Opened>, Refusal> {
     let id = match input.run_id {
-        Some(id) => id,
+        Some(id) => Some(id),
         None => scheduled(pool, input).await?,
     };
+    let Some(id) = id else { return Ok(None) };
     let mut tx = pool.begin().await?;
     let run = find(&mut tx, id).await?;
     metering::record(&mut tx, run.period.end).await?;
@@ -87,30 +91,40 @@ async fn open(pool: &PgPool, input: &OpenInput) -> Result<Opened, Refusal> {
         audit::billing_run(&mut tx, &run.workflow_id, run.id, run.org_id, "open").await?;
     }
     tx.commit().await?;
-    Ok(Opened {
+    Ok(Some(Opened {
         run_id: id,
         period_seconds: (
             run.period.start.unix_timestamp(),
             run.period.end.unix_timestamp(),
         ),
-    })
+    }))
 }
 
-/// The run of a workflow that the schedule started: made with its operation, or found again.
-async fn scheduled(pool: &PgPool, input: &OpenInput) -> Result<BillingRunId, Refusal> {
+/// The run of a workflow that the schedule started: made with its operation, or found again. `None`:
+/// no period is late.
+async fn scheduled(pool: &PgPool, input: &OpenInput) -> Result<Option<BillingRunId>, Refusal> {
     let mut tx = pool.begin().await?;
     if let Some(id) = run::of_workflow(&mut tx, &input.workflow_id).await? {
-        return Ok(id);
+        return Ok(Some(id));
     }
-    let wanted = OffsetDateTime::from_unix_timestamp(input.scheduled_seconds);
-    let wanted = wanted.map_err(|why| Refusal::conflict(&input.workflow_id, why))?;
+    let period = if input.late {
+        shard::late(&mut tx).await?
+    } else {
+        Some(month(input)?)
+    };
+    let Some(period) = period else {
+        return Ok(None);
+    };
     let new = NewRun {
         id: db::id::fresh(),
         org_id: None,
-        period: Period::month_before(wanted),
+        period,
         workflow_id: &input.workflow_id,
     };
-    run::insert(&mut tx, new).await?;
+    if !run::insert(&mut tx, new).await? {
+        // Another try of this step was faster.
+        return Ok(run::of_workflow(&mut tx, &input.workflow_id).await?);
+    }
     let deadline = db::policy::resolve(&mut tx, &policy::BILLING_DEADLINE, Scope::Platform).await?;
     let operation = NewOperation {
         id: db::id::fresh(),
@@ -124,7 +138,15 @@ async fn scheduled(pool: &PgPool, input: &OpenInput) -> Result<BillingRunId, Ref
     };
     db::operation::insert(&mut tx, &operation).await?;
     tx.commit().await?;
-    Ok(new.id)
+    Ok(Some(new.id))
+}
+
+fn month(input: &OpenInput) -> Result<Period, Refusal> {
+    let refuse = |why: &dyn std::fmt::Display| Refusal::conflict(&input.workflow_id, why);
+    let seconds = input.scheduled_seconds;
+    let seconds = seconds.ok_or_else(|| refuse(&"neither a run nor a schedule's time"))?;
+    let at = OffsetDateTime::from_unix_timestamp(seconds).map_err(|why| refuse(&why))?;
+    Ok(Period::month_before(at))
 }
 
 async fn close(pool: &PgPool, input: CloseInput) -> Result<Billed, Refusal> {

@@ -282,15 +282,11 @@ impl Rotations {
         }
         let mut tx = self.pool.begin().await?;
         rotation::set_refused(&mut tx, id).await?;
-        let mut what = format!("what {old} signed is refused");
-        if !more.is_empty() {
-            what.push_str(
-                &more
-                    .iter()
-                    .map(|kid| format!(", and {kid}"))
-                    .collect::<String>(),
-            );
-        }
+        let old = old.to_string();
+        let all: Vec<String> = std::iter::once(old)
+            .chain(more.iter().map(Kid::to_string))
+            .collect();
+        let what = format!("what was signed by {} is refused", all.join(", "));
         let (operation, done) = (found.operation_id, StepState::Succeeded);
         record_step(&mut tx, operation, "revoke", done, Some(&what)).await?;
         audit::rotation(&mut tx, &found, "revoke").await?;
@@ -368,7 +364,6 @@ impl Rotations {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a metric")]
 fn observe(found: &Rotation, now: OffsetDateTime) {
     let (kind, mode) = (found.purpose.as_str(), found.mode.as_str());
     let seconds = f64::from((now - found.created_at).as_seconds_f32());

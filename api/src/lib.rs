@@ -20,6 +20,7 @@ mod edge;
 pub mod endpoint;
 pub mod idempotency;
 pub mod if_match;
+mod instant;
 pub mod intents;
 pub mod limit;
 pub mod mutation;

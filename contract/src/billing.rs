@@ -31,7 +31,7 @@ impl MeteringSteps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BillingInput {
     /// `None`: the schedule asks. The run gets a row, and the calendar month (UTC) before the
-    /// scheduled time.
+    /// scheduled time; periods that are late are billed anew behind it.
     pub run_id: Option<BillingRunId>,
 }
 
@@ -40,8 +40,10 @@ pub struct OpenInput {
     pub run_id: Option<BillingRunId>,
     /// Of the workflow that asks.
     pub workflow_id: String,
-    /// For when the schedule wanted it, in seconds since 1970.
-    pub scheduled_seconds: i64,
+    /// For when the schedule wanted it, in seconds since 1970; `None`: no schedule asked.
+    pub scheduled_seconds: Option<i64>,
+    /// Not the month before, but a period that was billed before all of its use was known.
+    pub late: bool,
 }
 
 /// The run, ready to be billed.
@@ -125,10 +127,10 @@ pub struct BillingSteps;
 
 #[activity_definitions]
 impl BillingSteps {
-    /// Records what is not recorded yet of the period, and fixes what the run bills. The run of a
-    /// workflow is the same one each time.
+    /// Records what is not recorded yet of the period, and fixes what the run bills. The run that a
+    /// workflow has under way is the same one each time. `None`: no period is late.
     #[activity(name = "billing.open")]
-    pub fn open(_: OpenInput) -> Result<Opened, ActivityError> {
+    pub fn open(_: OpenInput) -> Result<Option<Opened>, ActivityError> {
         unimplemented!()
     }
 

@@ -112,6 +112,17 @@ pub async fn get_sku(conn: &mut PgConnection, name: &str) -> Result<Option<Sku>>
     .await?)
 }
 
+/// Whether there is or was an SKU.
+pub async fn sku_exists(conn: &mut PgConnection, name: &str) -> Result<bool> {
+    let there = sqlx::query_scalar!(
+        r#"select exists (select from skus where name = $1) as "there!""#,
+        name
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(there)
+}
+
 /// Those on sale, by name, after `after`.
 pub async fn list_skus(
     conn: &mut PgConnection,

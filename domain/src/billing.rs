@@ -47,6 +47,11 @@ impl Period {
         Ok(Self { start, end })
     }
 
+    /// Whether it is a whole calendar month (UTC).
+    pub fn is_month(self) -> bool {
+        self == Self::month_before(self.end)
+    }
+
     /// The calendar month (UTC) that was over last at an instant.
     pub fn month_before(at: OffsetDateTime) -> Self {
         let first = |at: OffsetDateTime| {
@@ -115,7 +120,7 @@ mod tests {
         fn months_follow_each_other(seconds in 0_i64..4_000_000_000) {
             let at = OffsetDateTime::from_unix_timestamp(seconds).expect("a time");
             let month = Period::month_before(at);
-            prop_assert!(month.start < month.end && month.end <= at);
+            prop_assert!(month.start < month.end && month.end <= at && month.is_month());
             prop_assert_eq!(Period::month_before(month.end), month);
             prop_assert_eq!(Period::month_before(month.start).end, month.start);
         }

@@ -31,27 +31,25 @@ impl BillingRun {
 
     /// What was billed is the result, for whoever looks at it in the UI.
     #[run(name = "BillingRun")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Billed> {
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Option<Billed>> {
         let scheduled = ctx.search_attributes();
         let scheduled = scheduled.get(&SearchAttributeKey::datetime(SCHEDULED_FOR));
-        let input = OpenInput {
+        let mut input = OpenInput {
             run_id: ctx.state(|s| s.input.run_id),
             workflow_id: ctx.workflow_id().to_owned(),
-            scheduled_seconds: scheduled.map_or(0, |at| at.seconds()),
+            scheduled_seconds: scheduled.map(|at| at.seconds()),
+            late: false,
         };
-        let options = limits::billing("fix what is billed");
-        let opened = ctx
-            .execute_activity(BillingSteps::open, input, options)
-            .await?;
-        let outcome = bill(ctx, opened.run_id).await;
-        let input = CloseInput {
-            run_id: opened.run_id,
-            outcome,
-        };
-        let options = limits::billing_end("end the run");
-        let billed = ctx
-            .execute_activity(BillingSteps::close, input, options)
-            .await?;
+        let mut billed = None;
+        while let Some(done) = bill_one(ctx, &input).await? {
+            let goes_on = input.run_id.is_none() && done.outcome == Outcome::Succeeded;
+            // What the UI shows is the period that was asked for.
+            billed.get_or_insert(done);
+            if !goes_on || ctx.cancellation_token().is_cancelled() {
+                break;
+            }
+            input.late = true;
+        }
         if ctx.cancellation_token().is_cancelled() {
             return Err(WorkflowTermination::cancelled());
         }
@@ -61,6 +59,30 @@ impl BillingRun {
     /// Somebody wants it called off, or fears for it. No data: the steps read the rows.
     #[signal(name = "wake")]
     pub fn wake(&mut self, _ctx: &mut SyncWorkflowContext<Self>) {}
+}
+
+/// Bills one period. `None`: none is late.
+async fn bill_one(
+    ctx: &WorkflowContext<BillingRun>,
+    input: &OpenInput,
+) -> Result<Option<Billed>, WorkflowTermination> {
+    let options = limits::billing("fix what is billed");
+    let opened = ctx
+        .execute_activity(BillingSteps::open, input.clone(), options)
+        .await?;
+    let Some(opened) = opened else {
+        return Ok(None);
+    };
+    let outcome = bill(ctx, opened.run_id).await;
+    let input = CloseInput {
+        run_id: opened.run_id,
+        outcome,
+    };
+    let options = limits::billing_end("end the run");
+    let billed = ctx
+        .execute_activity(BillingSteps::close, input, options)
+        .await?;
+    Ok(Some(billed))
 }
 
 async fn bill(ctx: &WorkflowContext<BillingRun>, run_id: BillingRunId) -> Outcome {

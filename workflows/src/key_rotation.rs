@@ -87,12 +87,11 @@ async fn replace(ctx: &WorkflowContext<KeyRotation>, opened: Opened) -> Result<(
         }
     }
     step(ctx, RotationSteps::revoke, id, "end the old key").await?;
-    while opened.mode == Mode::BreakGlass {
+    let mut more = opened.mode == Mode::BreakGlass;
+    while more {
         let summary = "sign anew what it had signed";
         let resigned = step(ctx, RotationSteps::resign, id, summary).await?;
-        if !resigned.more {
-            break;
-        }
+        more = resigned.more;
     }
     Ok(())
 }

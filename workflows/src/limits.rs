@@ -39,7 +39,8 @@ const ROTATION_TRY: Duration = Duration::from_mins(1);
 
 /// Usage of a window, or a step's accounts.
 const BILLING: Duration = Duration::from_mins(10);
-const BILLING_ATTEMPTS: u32 = 10;
+/// A database that is away is waited for, however long that takes.
+const BILLING_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// The history's length at which a run continues as a new one.
 pub(crate) const HISTORY_EVENTS: u32 = 2_000;
@@ -141,7 +142,7 @@ pub(crate) fn health(summary: &str) -> ActivityOptions {
         .build()
 }
 
-/// A step of metering or billing: one transaction, which may be a long one.
+/// A step of metering or billing: one transaction, which may be a long one, tried until it is done.
 pub(crate) fn billing(summary: &str) -> ActivityOptions {
     ActivityOptions::with_start_to_close_timeout(BILLING)
         .task_queue(queue::BILLING)
@@ -149,7 +150,9 @@ pub(crate) fn billing(summary: &str) -> ActivityOptions {
         .heartbeat_timeout(HEARTBEAT)
         .retry_policy(
             RetryPolicy::builder()
-                .maximum_attempts(BILLING_ATTEMPTS)
+                .initial_interval(Duration::from_millis(500))
+                .maximum_interval(BILLING_PAUSE_MAX)
+                .non_retryable_error_types([failure::STATE_CONFLICT])
                 .build(),
         )
         .build()

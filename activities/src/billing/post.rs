@@ -45,7 +45,9 @@ pub(super) async fn post(pool: &PgPool, input: PostInput) -> Result<Posted, Refu
     };
     let (last, tally) = match shard.settle(pool, None).await {
         Ok(done) => done,
-        Err(Refusal::Database(error)) if is_of_the_data(&error) => shard.one_by_one(pool).await?,
+        Err(Refusal::Database(error)) if is_of_the_data(&error) || is_too_slow(&error) => {
+            shard.one_by_one(pool).await?
+        }
         Err(refusal) => return Err(refusal),
     };
     Ok(Posted {
@@ -60,13 +62,23 @@ pub(super) async fn post(pool: &PgPool, input: PostInput) -> Result<Posted, Refu
 fn is_of_the_data(error: &db::Error) -> bool {
     match error {
         db::Error::Constraint { .. } | db::Error::Inconsistent { .. } => true,
-        db::Error::Database(source) => source
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            // Class 22: data exception.
-            .is_some_and(|code| code.starts_with("22")),
+        // Class 22: data exception.
+        db::Error::Database(_) => sqlstate(error).is_some_and(|code| code.starts_with("22")),
         db::Error::RowsAffected { .. } => false,
     }
+}
+
+/// Whether the server gave a statement up: fewer accounts at once take less time.
+fn is_too_slow(error: &db::Error) -> bool {
+    sqlstate(error).is_some_and(|code| code == "57014")
+}
+
+fn sqlstate(error: &db::Error) -> Option<String> {
+    let db::Error::Database(source) = error else {
+        return None;
+    };
+    let code = source.as_database_error()?.code()?;
+    Some(code.into_owned())
 }
 
 struct Shard<'a> {
@@ -160,23 +172,23 @@ impl Shard<'_> {
     /// The same accounts, each in a transaction of its own. Those that break are parked.
     async fn one_by_one(&self, pool: &PgPool) -> Result<(Option<OrgId>, Tally), Refusal> {
         let mut conn = pool.acquire().await?;
-        let accounts = shard::lock(&mut conn, self.after, self.run.org_id, self.batch).await?;
+        let orgs = shard::ids(&mut conn, self.after, self.run.org_id, self.batch).await?;
         drop(conn);
-        let last = accounts.last().map(|account| account.org_id);
         let mut tally = Tally::default();
-        for account in accounts {
-            match self.settle(pool, Some(account.org_id)).await {
+        for org in &orgs {
+            match self.settle(pool, Some(*org)).await {
                 Ok((_, one)) => tally += one,
                 Err(Refusal::Database(error)) if is_of_the_data(&error) => {
-                    tracing::error!(org_id = %account.org_id, run_id = %self.run.id, %error, "an account cannot be billed");
+                    let why = format!("{:#}", anyhow::Error::new(error));
+                    tracing::error!(org_id = %org, run_id = %self.run.id, why, "an account cannot be billed");
                     let mut conn = pool.acquire().await?;
-                    let (reason, why) = ("cannot_be_billed", error.to_string());
-                    self.park(&mut conn, account.org_id, reason, &why).await?;
+                    self.park(&mut conn, *org, "cannot_be_billed", &why).await?;
                     tally.parked += 1;
                 }
                 Err(refusal) => return Err(refusal),
             }
         }
+        let last = orgs.last().copied();
         Ok((last, tally))
     }
 }

@@ -97,6 +97,7 @@ pub const POLICY_SET: Action = Action::new("policy.set", Needs::Operator);
 pub const QUOTA_SET: Action = Action::new("quota.set", Needs::Operator);
 pub const QUOTA_REMOVE: Action = Action::new("quota.remove", Needs::Operator);
 pub const PRICE_SET: Action = Action::new("price.set", Needs::Operator);
+pub const PRICE_WITHDRAW: Action = Action::new("price.withdraw", Needs::Operator);
 pub const CREDIT_GIVE: Action = Action::new("credit.give", Needs::Operator);
 pub const BILLING_RUN_CREATE: Action = Action::new("billing_run.create", Needs::Operator);
 pub const ROTATION_CREATE: Action = Action::new("rotation.create", Needs::Operator);
@@ -107,5 +108,6 @@ pub const AUTHORIZATION_POLICY_UPDATE: Action =
 pub const AUTHORIZATION_POLICY_DELETE: Action =
     Action::new("authorization_policy.delete", Needs::Operator);
 pub const DEAD_LETTER_REPLAY: Action = Action::new("dead_letter.replay", Needs::Operator);
+pub const OPERATION_CALL_OFF: Action = Action::new("operation.call_off", Needs::Operator);
 pub const OPERATION_RETRY: Action = Action::new("operation.retry", Needs::Operator);
 pub const OPERATION_FORCE_RELEASE: Action = Action::new("operation.force_release", Needs::Operator);

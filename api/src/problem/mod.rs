@@ -213,6 +213,10 @@ impl From<db::Error> for Problem {
                     .detail("the database does not answer")
                     .retry_after_seconds(1)
             }
+            // A text with a zero byte, a number beyond what is kept.
+            db::Error::Database(cause) if is_of_the_data(cause) => {
+                Self::new(Code::InvalidRequest).detail("a value is of a kind that cannot be kept")
+            }
             db::Error::Constraint { name, .. } if name.ends_with("_transition") => {
                 Self::new(Code::Conflict)
             }
@@ -231,6 +235,14 @@ impl From<crate::policy::Unusable> for Problem {
             .detail(unusable.to_string())
             .retry_after_seconds(1)
     }
+}
+
+/// Class 22 of SQLSTATE (data exception).
+fn is_of_the_data(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22"))
 }
 
 /// Whether asking again may help: no connection, or a transaction that lost against another.

@@ -127,14 +127,15 @@ async fn catalog(conn: &mut PgConnection) -> anyhow::Result<()> {
 /// The sample SKU's first price; a price that somebody set stays.
 async fn price(conn: &mut PgConnection) -> anyhow::Result<()> {
     let currency = Currency::DEFAULT;
-    let known = price::lock_last(&mut *conn, SKU, currency).await?;
+    let now = db::clock::now(&mut *conn).await?;
+    let known = price::at_or_after(&mut *conn, SKU, currency, now).await?;
     if known.is_none() {
-        let now = db::clock::now(&mut *conn).await?;
         let new = NewPrice {
             sku: SKU,
             currency,
             amount_micros_per_hour: PRICE_MICROS,
             effective_from: now.replace_nanosecond(0)?,
+            effective_to: None,
             reason: "came with the sample catalog",
             created_by: None,
         };

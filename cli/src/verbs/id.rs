@@ -5,7 +5,8 @@
 
 use domain::id::{
     AllocationId, ApiKeyId, AuthorizationPolicyId, BillingRunId, DeadLetterId, IdentityId,
-    InvoiceId, InvoiceLineId, NodeId, OperationId, OrgId, ProjectId, QuotaId, RotationId, SshKeyId,
+    InvoiceId, InvoiceLineId, NodeId, OperationId, OrgId, PriceId, ProjectId, QuotaId, RotationId,
+    SshKeyId,
 };
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
@@ -40,6 +41,7 @@ parsers! {
     node, NodeId, "a node";
     operation, OperationId, "an operation";
     organization, OrgId, "an organization";
+    price, PriceId, "a price";
     project, ProjectId, "a project";
     quota, QuotaId, "a quota";
     rotation, RotationId, "a rotation";

@@ -43,12 +43,14 @@ pub async fn unpriced(
     let rows = sqlx::query!(
         r#"with priced as (
              select sku, currency, range_agg(effective) as times from prices group by sku, currency
+           ), record as materialized (
+             select a.currency, r.* from unnest($1::uuid[], $2::text[]) as a (org_id, currency)
+             join usage_records r on r.org_id = a.org_id and r.epoch <= $5
+               and r.started_at > $3::timestamptz - interval '24 hours' and r.started_at < $4 and r.ended_at > $3
            )
            select r.org_id, string_agg(distinct r.sku, ', ' order by r.sku) as "skus!"
-           from unnest($1::uuid[], $2::text[]) as a (org_id, currency)
-           join usage_records r on r.org_id = a.org_id and r.epoch <= $5
-                                and r.started_at < $4 and r.ended_at > $3
-           left join priced p on p.sku = r.sku and p.currency = a.currency
+           from record r
+           left join priced p on p.sku = r.sku and p.currency = r.currency
            where p.times is null
               or not p.times @> tstzrange(greatest(r.started_at, $3), least(r.ended_at, $4))
            group by r.org_id"#,
@@ -80,15 +82,18 @@ pub async fn charge(
     epoch: i64,
 ) -> Result<Vec<Charged>> {
     let (orgs, currencies) = columns(due);
-    let revisions: Vec<i32> = due.iter().map(|due| due.revision).collect();
-    let units: Vec<i64> = due
+    let (revisions, units): (Vec<i32>, Vec<i64>) = due
         .iter()
-        .map(|due| due.account.currency.minor_unit_micros())
-        .collect();
+        .map(|due| (due.revision, due.account.currency.minor_unit_micros()))
+        .unzip();
     let rows = sqlx::query!(
         r#"with account as (
              select * from unnest($1::uuid[], $2::text[], $3::integer[], $4::bigint[])
                as a (org_id, currency, revision, unit)
+           ), record as materialized (
+             select a.currency, r.* from account a
+             join usage_records r on r.org_id = a.org_id and r.epoch <= $7
+               and r.started_at > $5::timestamptz - interval '24 hours' and r.started_at < $6 and r.ended_at > $5
            ), line as materialized (
              select uuid_v7() as id, org_id, project_id, sku, meter, price_id, price_micros,
                     gpu_microseconds, half_even(gpu_microseconds::numeric * price_micros, 3600000000)::bigint as amount,
@@ -100,10 +105,8 @@ pub async fn charge(
                       min(cut.started_at) as used_from, max(cut.ended_at) as used_to,
                       count(*) as record_count,
                       sha256(string_agg(uuid_send(r.id), ''::bytea order by r.id)) as record_digest
-               from account a
-               join usage_records r on r.org_id = a.org_id and r.epoch <= $7
-                                    and r.started_at < $6 and r.ended_at > $5
-               join prices p on p.sku = r.sku and p.currency = a.currency
+               from record r
+               join prices p on p.sku = r.sku and p.currency = r.currency
                cross join lateral (
                  select greatest(r.started_at, $5, lower(p.effective)) as started_at,
                         least(r.ended_at, $6, upper(p.effective)) as ended_at

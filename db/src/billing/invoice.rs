@@ -192,6 +192,7 @@ pub async fn counted(
            join prices p on p.id = l.price_id
            join usage_records r on r.org_id = l.org_id and r.epoch <= c.epoch and r.project_id = l.project_id
              and r.sku = l.sku and r.meter = l.meter
+             and r.started_at > lower(i.period) - interval '24 hours'
              and r.started_at < upper(i.period) and r.ended_at > lower(i.period)
            cross join lateral (
              select greatest(r.started_at, lower(i.period), lower(p.effective)) as started_at,

@@ -1,5 +1,7 @@
 //! Prices: what one GPU of an SKU costs for an hour, by currency and time.
 
+use std::ops::Bound;
+
 use domain::id::{PriceId, UserId};
 use domain::money::Currency;
 use sqlx::PgConnection;
@@ -32,6 +34,8 @@ pub struct NewPrice<'a> {
     pub currency: Currency,
     pub amount_micros_per_hour: i64,
     pub effective_from: OffsetDateTime,
+    /// `None`: until another takes over.
+    pub effective_to: Option<OffsetDateTime>,
     pub reason: &'a str,
     pub created_by: Option<UserId>,
 }
@@ -113,28 +117,44 @@ pub async fn lock(conn: &mut PgConnection, sku: &str, currency: Currency) -> Res
     Ok(())
 }
 
-/// The last price of an SKU in a currency: the one without an end. Locked until commit.
-pub async fn lock_last(
+/// A price and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub id: PriceId,
+    pub from: OffsetDateTime,
+    /// `None`: no end is known.
+    pub to: Option<OffsetDateTime>,
+}
+
+/// The price of an SKU in a currency that holds at an instant, or else the next one after it.
+pub async fn at_or_after(
     conn: &mut PgConnection,
     sku: &str,
     currency: Currency,
-) -> Result<Option<(PriceId, OffsetDateTime)>> {
+    at: OffsetDateTime,
+) -> Result<Option<Span>> {
     let row = sqlx::query!(
-        r#"select id, lower(effective) as "effective_from!" from prices
-           where sku = $1 and currency = $2 and upper_inf(effective) for update"#,
+        r#"select id, lower(effective) as "from!", upper(effective) as "to" from prices
+           where sku = $1 and currency = $2 and (upper_inf(effective) or upper(effective) > $3)
+           order by lower(effective) limit 1"#,
         sku,
         currency.code(),
+        at,
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| (row.id.into(), row.effective_from)))
+    Ok(row.map(|row| Span {
+        id: row.id.into(),
+        from: row.from,
+        to: row.to,
+    }))
 }
 
-/// Ends a price that has no end yet.
+/// Ends a price at an instant within its time.
 pub async fn end(conn: &mut PgConnection, id: PriceId, at: OffsetDateTime) -> Result<()> {
     let done = sqlx::query!(
         "update prices set effective = tstzrange(lower(effective), $2)
-         where id = $1 and upper_inf(effective)",
+         where id = $1 and effective @> $2::timestamptz",
         id.uuid(),
         at,
     )
@@ -143,10 +163,35 @@ pub async fn end(conn: &mut PgConnection, id: PriceId, at: OffsetDateTime) -> Re
     crate::error::one_row(&done)
 }
 
-/// Writes a price without an end; its id.
+/// Takes a price away that does not hold yet; the one before it goes on in its place. `false`: it
+/// holds, held, or never was.
+pub async fn withdraw(conn: &mut PgConnection, id: PriceId) -> Result<bool> {
+    let gone = sqlx::query!(
+        r#"delete from prices where id = $1 and lower(effective) > clock_timestamp()
+           returning sku, currency, lower(effective) as "from!", upper(effective) as "to""#,
+        id.uuid(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(gone) = gone else { return Ok(false) };
+    sqlx::query!(
+        "update prices set effective = tstzrange(lower(effective), $4)
+         where sku = $1 and currency = $2 and upper(effective) = $3",
+        gone.sku,
+        gone.currency,
+        gone.from,
+        gone.to,
+    )
+    .execute(conn)
+    .await?;
+    Ok(true)
+}
+
+/// Writes a price; its id.
 pub async fn insert(conn: &mut PgConnection, new: NewPrice<'_>) -> Result<PriceId> {
     let id: PriceId = crate::id::fresh();
-    let effective = PgRange::from(new.effective_from..);
+    let end = new.effective_to.map_or(Bound::Unbounded, Bound::Excluded);
+    let effective = PgRange::from((Bound::Included(new.effective_from), end));
     sqlx::query!(
         "insert into prices (id, sku, currency, amount_micros_per_hour, effective, reason, created_by)
          values ($1, $2, $3, $4, $5, $6, $7)",

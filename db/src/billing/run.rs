@@ -208,12 +208,12 @@ pub async fn parked(
 }
 
 /// Whether billing this period would bill time twice: a claim that overlaps it and is not of it.
-pub async fn overlaps(conn: &mut PgConnection, org: Option<OrgId>, period: Period) -> Result<bool> {
+pub async fn overlaps(conn: &mut PgConnection, org: OrgId, period: Period) -> Result<bool> {
     Ok(sqlx::query_scalar!(
         r#"select exists (select from billing_claims c
-             where c.revision = 0 and ($1::uuid is null or c.org_id = $1)
+             where c.revision = 0 and c.org_id = $1
                and c.period && tstzrange($2, $3) and c.period <> tstzrange($2, $3)) as "overlaps!""#,
-        org.map(OrgId::uuid),
+        org.uuid(),
         period.start,
         period.end,
     )

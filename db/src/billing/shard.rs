@@ -46,6 +46,26 @@ pub async fn lock(
         .collect()
 }
 
+/// The same accounts by organization alone, not locked.
+pub async fn ids(
+    conn: &mut PgConnection,
+    after: Option<OrgId>,
+    only: Option<OrgId>,
+    limit: i64,
+) -> Result<Vec<OrgId>> {
+    let orgs = sqlx::query_scalar!(
+        "select org_id from billing_accounts
+         where ($1::uuid is null or org_id > $1) and ($2::uuid is null or org_id = $2)
+         order by org_id limit $3",
+        after.map(OrgId::uuid),
+        only.map(OrgId::uuid),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(orgs.into_iter().map(OrgId::from).collect())
+}
+
 /// How each of these stands, with what is known up to an epoch. Asked after they were locked, so
 /// that it sees what a twin has just billed.
 pub async fn standings(
@@ -60,6 +80,7 @@ pub async fn standings(
                   case when c.revision is null then 0
                        when exists (select from usage_records r
                                     where r.org_id = o.org_id and r.epoch > c.epoch and r.epoch <= $4
+                                      and r.started_at > $2::timestamptz - interval '24 hours'
                                       and r.started_at < $3 and r.ended_at > $2)
                        then c.revision + 1 end as due,
                   exists (select from billing_claims x
@@ -115,11 +136,19 @@ pub async fn park(
     Ok(())
 }
 
-/// Takes accounts out again, as they were billed.
+/// Takes accounts out again whose time is billed whole, in one period or in several, and notes that
+/// nothing of this period is late.
 pub async fn unpark(conn: &mut PgConnection, orgs: &[OrgId], period: Period) -> Result<()> {
     let orgs: Vec<_> = orgs.iter().map(|org| org.uuid()).collect();
     sqlx::query!(
-        "delete from billing_parked where org_id = any($1) and period = tstzrange($2, $3)",
+        "delete from billing_parked p where p.org_id = any($1)
+           and p.period <@ (select range_agg(c.period) from billing_claims c where c.org_id = p.org_id)",
+        &orgs,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "delete from billing_late where org_id = any($1) and period = tstzrange($2, $3)",
         &orgs,
         period.start,
         period.end,
@@ -127,4 +156,18 @@ pub async fn unpark(conn: &mut PgConnection, orgs: &[OrgId], period: Period) -> 
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The first period that was billed before all of its use was known.
+pub async fn late(conn: &mut PgConnection) -> Result<Option<Period>> {
+    let row = sqlx::query!(
+        r#"select lower(period) as "start!", upper(period) as "end!"
+           from billing_late order by lower(period) limit 1"#
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Period {
+        start: row.start,
+        end: row.end,
+    }))
 }

@@ -35,7 +35,8 @@ pub async fn end_epoch(conn: &mut PgConnection) -> Result<i64> {
     .await?)
 }
 
-/// Records what was used before `until` and is not recorded yet, of every interval. What an interval
+/// Records what was used before `until` and is not recorded yet, of every interval, one record for each
+/// day (UTC). Periods that were billed already are noted as late. What an interval
 /// was recorded beyond its end, as it was closed at an instant that had passed, is taken back.
 /// Repeating it records nothing.
 pub async fn meter(conn: &mut PgConnection, until: OffsetDateTime) -> Result<Metered> {
@@ -60,10 +61,23 @@ pub async fn meter(conn: &mut PgConnection, until: OffsetDateTime) -> Result<Met
              insert into usage_records (id, created_at, epoch, org_id, project_id, allocation_id,
                                         interval_id, meter, sku, quantity, started_at, ended_at)
              select record_id, uuid_v7_at(record_id), $2, org_id, project_id, allocation_id, id, meter, sku,
-                    case when from_at < to_at then quantity else -quantity end,
-                    least(from_at, to_at), greatest(from_at, to_at)
-             from (select uuid_v7() as record_id, due.* from due where from_at <> to_at) as fresh
-             returning quantity
+                    signed, started_at, ended_at
+             from (select uuid_v7() as record_id, due.*,
+                          case when from_at < to_at then quantity else -quantity end as signed,
+                          greatest(day, least(from_at, to_at)) as started_at,
+                          least(day + interval '24 hours', greatest(from_at, to_at)) as ended_at
+                   from due
+                   cross join lateral generate_series(
+                     date_trunc('day', least(from_at, to_at), 'UTC'),
+                     greatest(from_at, to_at) - interval '1 microsecond', interval '24 hours') as day
+                   where from_at <> to_at) as fresh
+             returning org_id, quantity, started_at, ended_at
+           ), late as (
+             insert into billing_late (org_id, period)
+             select distinct c.org_id, c.period
+             from recorded r join billing_claims c on c.org_id = r.org_id and c.revision = 0
+               and c.period && tstzrange(r.started_at, r.ended_at)
+             on conflict do nothing
            )
            select count(*) as "records!", count(*) filter (where quantity < 0) as "corrections!" from recorded"#,
         until,
@@ -115,15 +129,20 @@ pub async fn chart(
 ) -> Result<Vec<Used>> {
     let bucket: &'static str = window.bucket.into();
     let rows = sqlx::query!(
-        r#"with stretch as (
-             select at as started_at, tstzrange(greatest(at, $3), least(at + ('1 ' || $5)::interval, $4)) as time
-             from generate_series(date_trunc($5, $3::timestamptz, 'UTC'), $4::timestamptz - interval '1 microsecond',
-                                  ('1 ' || $5)::interval) as at
+        r#"with used as materialized (
+             select project_id, sku, meter, quantity,
+                    period * tstzrange($3, least($4, clock_timestamp())) as time
+             from usage_intervals
+             where org_id = $1 and ($6::uuid is null or project_id = $6)
+               and lower(period) < $4 and (upper_inf(period) or upper(period) > $3)
            ), piece as (
-             select s.started_at, i.project_id, i.sku, i.meter, i.quantity,
-                    s.time * i.period * tstzrange(null, clock_timestamp()) as time
-             from stretch s join usage_intervals i on i.period && s.time
-             where i.org_id = $1 and ($6::uuid is null or i.project_id = $6)
+             select at as started_at, project_id, sku, meter, quantity,
+                    time * tstzrange(at, at + ('1 ' || $5)::interval) as time
+             from used
+             cross join lateral generate_series(
+               date_trunc($5, lower(time), 'UTC'), upper(time) - interval '1 microsecond',
+               ('1 ' || $5)::interval) as at
+             where not isempty(time)
            ), total as (
              select started_at, project_id, sku, meter,
                     sum(quantity * microseconds(upper(time) - lower(time)))::bigint as used

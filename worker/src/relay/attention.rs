@@ -16,6 +16,8 @@ pub(super) async fn observe(conn: &mut PgConnection) -> db::Result<()> {
     let now = db::clock::now(conn).await?;
     let billing = db::billing::watch::watch(conn, now).await?;
     metrics::gauge!("billing_accounts_parked").set(gauge(billing.accounts_parked));
+    metrics::gauge!("billing_accounts_late").set(gauge(billing.accounts_late));
+    metrics::gauge!("billing_runs_failed").set(gauge(billing.runs_failed));
     metrics::gauge!("usage_metering_lag_seconds").set(billing.metering_lag_seconds);
     metrics::gauge!("ledger_imbalance_micros").set(gauge(billing.imbalance_micros));
     Ok(())

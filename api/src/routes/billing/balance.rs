@@ -47,7 +47,10 @@ async fn handler(
     Ok(axum::Json(BalanceView {
         ledger,
         unbilled: same(ledger, now.unbilled_micros),
-        available: same(ledger, ledger.amount_micros - now.unbilled_micros),
+        available: same(
+            ledger,
+            ledger.amount_micros.saturating_sub(now.unbilled_micros),
+        ),
         burn_per_hour: same(ledger, now.burn_micros_per_hour),
     }))
 }

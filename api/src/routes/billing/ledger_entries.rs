@@ -82,8 +82,20 @@ impl Resource for EntryView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Only those of this account, such as `receivable`.
-    account: Option<String>,
+    /// Only those of this account.
+    #[param(inline)]
+    account: Option<Account>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, strum::IntoStaticStr, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[schema(as = LedgerAccount)]
+enum Account {
+    Receivable,
+    Revenue,
+    Rounding,
+    Credits,
 }
 
 /// List the movements of your organization's money, the latest first
@@ -95,7 +107,7 @@ async fn handler(
     Query(which): Query<Which>,
     paging: Paging,
 ) -> Result<Page<EntryView>, Problem> {
-    let (org, account) = (principal.org_id, which.account.as_deref());
+    let (org, account) = (principal.org_id, which.account.map(Into::into));
     let after = paging.after::<EntryView, LedgerEntryId>()?;
     let rows = db::billing::ledger::list(reader.conn(), org, account, after, paging.rows()).await?;
     Ok(paging.page(rows.into_iter().map(EntryView::from).collect()))

@@ -12,6 +12,7 @@ use super::MoneySchema;
 use crate::app::App;
 use crate::call::Reader;
 use crate::endpoint::{Endpoint, Guard};
+use crate::instant;
 use crate::page::{Page, Paging};
 use crate::problem::Problem;
 use crate::query::Query;
@@ -100,7 +101,7 @@ struct Which {
     #[param(value_type = Option<String>)]
     currency: Option<Currency>,
     /// Only those that hold at this instant.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "instant::optional")]
     at: Option<OffsetDateTime>,
 }
 

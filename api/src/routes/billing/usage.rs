@@ -12,6 +12,7 @@ use super::MoneySchema;
 use crate::authentication::Principal;
 use crate::call::Reader;
 use crate::endpoint::{Endpoint, Guard};
+use crate::instant;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
@@ -34,10 +35,10 @@ enum Step {
 #[into_params(parameter_in = Query)]
 struct Which {
     /// From here on (RFC 3339).
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(deserialize_with = "instant::required")]
     start: OffsetDateTime,
     /// Until just before this instant; what lies ahead is empty.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(deserialize_with = "instant::required")]
     end: OffsetDateTime,
     /// How long a stretch is; days and hours begin in UTC.
     #[param(inline)]

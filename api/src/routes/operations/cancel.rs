@@ -2,7 +2,6 @@
 
 use contract::workflow_id;
 use db::intent::{IntentKind, NewIntent};
-use db::operation::{Operation, Viewer};
 use domain::id::{AllocationId, OperationId};
 use domain::operation::OperationKind;
 use domain::reason::ReleaseReason;
@@ -32,7 +31,7 @@ pub(super) fn endpoint() -> Endpoint {
 /// Cancel an operation
 ///
 /// A wish: what was done so far is taken back, and the operation may still come to its end first.
-/// Cancelling the creation of an allocation releases it; what a billing run has billed stays. A release cannot be cancelled, nor can
+/// Cancelling the creation of an allocation releases it. A release cannot be cancelled, nor can
 /// the check of a node.
 #[utoipa::path(post, path = "/api/v1/operations/{id}:cancel", params(("id" = String, Path)),
     responses((status = 202, description = "The wish is noted", body = OperationView)))]
@@ -46,11 +45,9 @@ async fn handler(
     let operation = db::operation::get(mutation.conn(), viewer, id)
         .await?
         .ok_or_else(missing)?;
-    if operation.kind == OperationKind::BillingRunCreate {
-        return call_off_billing(mutation, &operation).await;
-    }
     if operation.org_id.is_none() {
-        return Err(Problem::new(Code::Conflict).detail("this work cannot be cancelled"));
+        return Err(Problem::new(Code::Conflict)
+            .detail("work of the platform is cancelled under /admin/operations, if at all"));
     }
     let allocation_id = AllocationId::from_uuid(operation.resource_id);
     // The allocation first, then its operation: the order in which its workflow holds them.
@@ -85,22 +82,4 @@ async fn handler(
         .await?;
     delivery::spawn(&app, intent);
     Ok(answer)
-}
-
-/// What was billed stays; the run ends before its next accounts.
-async fn call_off_billing(
-    mutation: Mutation,
-    operation: &Operation,
-) -> Result<Committed<OperationView>, Problem> {
-    let mut permitted = mutation.authorize(On::Organization)?;
-    let id = operation.id;
-    if !db::operation::request_cancel(permitted.conn(), id).await? {
-        return Err(Problem::new(Code::Conflict).detail("the operation has ended"));
-    }
-    let operation = db::operation::get(permitted.conn(), Viewer::Platform, id).await?;
-    let operation = operation.ok_or_else(|| Problem::not_found(OperationView::KIND))?;
-    let settings = permitted.app().settings.clone();
-    Ok(permitted
-        .accepted(OperationView::new(operation, &settings))
-        .await?)
 }

@@ -15,7 +15,7 @@ use super::list::{Page, PageArgs};
 use super::session::Session;
 use super::wait::{KeyArgs, WaitArgs, conclude};
 use super::{body, id};
-use crate::client::Call;
+use crate::client::{Call, Operation};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -85,6 +85,22 @@ pub(crate) enum Verb {
     Credits(PageArgs),
     /// Bill a period (--admin)
     Run(RunArgs),
+    /// Call a run off; what it has billed stays (--admin)
+    CancelRun {
+        /// The run's operation
+        #[arg(value_name = "OPERATION", value_parser = id::operation)]
+        id: String,
+        /// Why, for the audit log; one line
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        key: KeyArgs,
+    },
+    /// Withdraw a price that is announced and not in force (--admin)
+    WithdrawPrice {
+        #[arg(value_name = "PRICE", value_parser = id::price)]
+        id: String,
+    },
     /// Show billing runs, newest first (--admin)
     Runs(PageArgs),
     /// Show one of them (--admin)
@@ -193,6 +209,12 @@ impl Run for Verb {
             Self::Give(args) => args.run(session).await,
             Self::Credits(page) => list::<Credit>(session, "admin/credits", page).await,
             Self::Run(args) => args.run(session).await,
+            Self::CancelRun { id, reason, key } => {
+                let path = format!("admin/operations/{id}:cancel");
+                let call = Call::post(&path, key.key()).with_body(json!({ "reason": reason }));
+                session.call::<Operation>(&call).await
+            }
+            Self::WithdrawPrice { id } => session.delete(&format!("admin/prices/{id}"), &id).await,
             Self::Runs(page) => list::<BillingRun>(session, "admin/billing-runs", page).await,
             Self::GetRun { id } => {
                 let path = format!("admin/billing-runs/{id}");

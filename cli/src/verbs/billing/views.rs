@@ -79,10 +79,12 @@ impl Show for Price {
 }
 
 impl Row for Price {
-    const HEADINGS: &'static [&'static str] = &["SKU", "PER GPU HOUR", "FROM", "TO", "REASON"];
+    const HEADINGS: &'static [&'static str] =
+        &["ID", "SKU", "PER GPU HOUR", "FROM", "TO", "REASON"];
 
     fn cells(&self) -> Vec<String> {
         vec![
+            self.id.clone(),
             self.sku.clone(),
             self.per_gpu_hour.cell(),
             self.effective_from.clone(),

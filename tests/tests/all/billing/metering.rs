@@ -1,11 +1,12 @@
 //! Records that the metering makes of intervals.
 
 use tests::signer::role_pool;
-use tests::{Stack, stack};
+use tests::{Stack, eventually, rough_stack, stack};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::world::{self, at, micros};
+use super::world::{self, LIMIT, at, micros};
+use crate::sweep;
 
 const MINUTE: i64 = 60_000_000;
 
@@ -108,27 +109,7 @@ async fn use_that_is_corrected_after_its_bill_is_billed_anew() {
     let (start, end) = ("2003-05-01T00:00:00Z", "2003-06-01T00:00:00Z");
     let first = micros(start);
     let used = interval(stack, org, first, Some(first + 60 * MINUTE)).await;
-    let (_, sku): (i32, String) =
-        sqlx::query_as("select quantity, sku from usage_intervals where id = $1")
-            .bind(used)
-            .fetch_one(&stack.database().await)
-            .await
-            .expect("it is there");
-    let currency = "CHF";
-    sqlx::query("insert into prices (id, sku, currency, amount_micros_per_hour, effective, reason)
-                 values (uuid_v7(), $1, $2, 6000000, '[2000-01-01,)', 'a test') on conflict do nothing")
-        .bind(&sku)
-        .bind(currency)
-        .execute(&stack.database().await)
-        .await
-        .expect("a price");
-    let payer = role_pool(stack, "worker").await;
-    sqlx::query("update billing_accounts set currency = $2 where org_id = $1")
-        .bind(org)
-        .bind(currency)
-        .execute(&payer)
-        .await
-        .expect("an account");
+    priced(stack, org, used).await;
     world::bill(stack, start, end, Some(org)).await;
     assert_eq!(world::accounts(stack, org).await["receivable"], -12_000_000);
     close(stack, used, first + 30 * MINUTE).await;
@@ -142,4 +123,58 @@ async fn use_that_is_corrected_after_its_bill_is_billed_anew() {
     assert_eq!(run["credit_notes_issued"], 1, "{run}");
     world::assert_sound(stack, &[org]).await;
     assert_eq!(world::accounts(stack, org).await.get("receivable"), None);
+}
+
+/// Whatever an interval's SKU is costs six units an hour in the currency of its organization.
+async fn priced(stack: &Stack, org: Uuid, interval: Uuid) {
+    let currency = "CHF";
+    sqlx::query(
+        "insert into prices (id, sku, currency, amount_micros_per_hour, effective, reason)
+         select uuid_v7(), sku, $2, 6000000, '[2000-01-01,)', 'a test' from usage_intervals where id = $1
+         on conflict do nothing",
+    )
+    .bind(interval)
+    .bind(currency)
+    .execute(&stack.database().await)
+    .await
+    .expect("a price");
+    sqlx::query("update billing_accounts set currency = $2 where org_id = $1")
+        .bind(org)
+        .bind(currency)
+        .execute(&role_pool(stack, "worker").await)
+        .await
+        .expect("an account");
+}
+
+/// Nobody has to ask for the period again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_known_late_is_billed_by_the_next_scheduled_run() {
+    let stack = rough_stack().await;
+    let org = world::organization(&stack, "USD").await;
+    let (start, end) = ("2003-07-01T00:00:00Z", "2003-08-01T00:00:00Z");
+    let first = micros(start);
+    let used = interval(&stack, org, first, Some(first + 60 * MINUTE)).await;
+    priced(&stack, org, used).await;
+    world::bill(&stack, start, end, Some(org)).await;
+    assert_eq!(
+        world::accounts(&stack, org).await["receivable"],
+        -12_000_000
+    );
+    close(&stack, used, first + 15 * MINUTE).await;
+    meter(&stack, at(first + 90 * MINUTE)).await;
+    let late = async || -> i64 {
+        sqlx::query_scalar("select count(*) from billing_late where org_id = $1")
+            .bind(org)
+            .fetch_one(&stack.database().await)
+            .await
+            .expect("a count")
+    };
+    assert_eq!(late().await, 1);
+    sweep::trigger(&stack, "billing").await;
+    eventually("it is billed anew", LIMIT, || async {
+        (late().await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(world::accounts(&stack, org).await["receivable"], -3_000_000);
+    world::assert_sound(&stack, &[org]).await;
 }

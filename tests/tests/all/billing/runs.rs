@@ -266,6 +266,13 @@ async fn a_period_across_another_is_refused_and_no_time_is_billed_twice() {
     world::bill(stack, start, end, Some(orgs[0])).await;
     let path = "/api/v1/admin/billing-runs";
     let ask = |start: &str, end: &str| json!({"period_start": start, "period_end": end, "organization_id": org});
+    // Everybody is billed by the month.
+    let week = json!({"period_start": start, "period_end": "2008-05-08T00:00:00Z"});
+    stack
+        .admin()
+        .post(path, &week)
+        .await
+        .problem(422, "invalid_request");
     let across = ask("2008-05-15T00:00:00Z", "2008-06-15T00:00:00Z");
     stack
         .admin()
@@ -277,6 +284,8 @@ async fn a_period_across_another_is_refused_and_no_time_is_billed_twice() {
         (start, start),
         ("2008-05-01T00:00:00Z", "2010-05-01T00:00:00Z"),
         ("2008-07-01T00:00:00.5Z", "2008-08-01T00:00:00Z"),
+        ("0000-01-01T00:00:00+01:00", "0000-01-02T00:00:00Z"),
+        ("9999-12-31T23:00:00-02:00", "9999-12-31T23:30:00-02:00"),
         ("2026-01-01T00:00:00Z", "2026-12-31T00:00:00Z"),
     ] {
         let answer = stack.admin().post(path, &ask(start, end)).await;
@@ -309,13 +318,20 @@ async fn a_run_that_is_called_off_leaves_whole_bills() {
     })
     .await;
     let id = asked["id"].as_str().expect("an id");
-    let cancel = format!("/api/v1/operations/{id}:cancel");
+    let tenants = format!("/api/v1/operations/{id}:cancel");
+    let why = json!({"reason": "a mistake"});
     stack
         .owner()
-        .post(&cancel, &json!({}))
+        .post(&tenants, &json!({}))
         .await
         .problem(404, "not_found");
-    stack.admin().post(&cancel, &json!({})).await.expect(202);
+    let cancel = format!("/api/v1/admin/operations/{id}:cancel");
+    stack
+        .owner()
+        .post(&cancel, &why)
+        .await
+        .problem(403, "forbidden");
+    stack.admin().post(&cancel, &why).await.expect(202);
     let done = stack.admin().finished(&asked, LIMIT).await;
     assert_eq!(done["state"], "cancelled", "{done}");
     let billed = claims(&stack, &orgs).await;

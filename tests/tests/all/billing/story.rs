@@ -286,6 +286,16 @@ async fn prices_reach_neither_back_nor_across_each_other() {
         .post(path, &price(9, ahead))
         .await
         .problem(422, "invalid_request");
+    // One that comes sooner ends where the next begins; withdrawn, the one before goes on.
+    let sooner = admin
+        .post(path, &price(8, "2029-01-01T00:00:00Z"))
+        .await
+        .expect(201);
+    assert_eq!(sooner["effective_to"], ahead, "{sooner}");
+    let gone = format!("{path}/{}", sooner["id"].as_str().expect("an id"));
+    tenant.api.delete(&gone).await.problem(403, "forbidden");
+    admin.delete(&gone).await.expect(204);
+    admin.delete(&gone).await.problem(404, "not_found");
     let known = format!("/api/v1/prices?sku={sku}&at=2026-01-01T00:00:00Z");
     let known = tenant.api.get(&known).await.expect(200);
     assert_eq!(known["items"].as_array().map(Vec::len), Some(1), "{known}");
@@ -294,6 +304,12 @@ async fn prices_reach_neither_back_nor_across_each_other() {
         "{known}"
     );
     assert_eq!(micros(&known["items"][0]["per_gpu_hour"]), 7);
+    let held = known["items"][0]["id"].as_str().expect("an id");
+    let held = admin.delete(&format!("{path}/{held}")).await;
+    held.problem(409, "conflict");
+    // Time before the first price may still get one.
+    let early = price(6, "2000-06-01T00:00:00Z");
+    admin.post(path, &early).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,10 +319,22 @@ async fn a_chart_of_use_has_bounds() {
         "start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z&bucket=day",
         "start=2020-01-01T00:00:00Z&end=2026-01-01T00:00:00Z&bucket=hour",
         "start=x&end=y&bucket=day",
+        "start=9999-12-31T23:00:00-02:00&end=9999-12-31T23:30:00-02:00&bucket=hour",
         "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z&bucket=week",
         "bucket=day",
     ] {
         let path = format!("/api/v1/usage?{bad}");
         tenant.api.get(&path).await.problem(400, "invalid_query");
+    }
+    for (path, status, code) in [
+        ("/api/v1/ledger-entries?account=%00", 400, "invalid_query"),
+        (
+            "/api/v1/prices?at=9999-12-31T23:59:59-01:00",
+            400,
+            "invalid_query",
+        ),
+        ("/api/v1/prices?sku=%00", 422, "invalid_request"),
+    ] {
+        tenant.api.get(path).await.problem(status, code);
     }
 }

@@ -97,15 +97,18 @@ pub(crate) async fn price(stack: &Stack, rate: &Rate) {
     .expect("a price");
 }
 
-/// Records use as the metering does.
+/// Records use as the metering does: a day (UTC) at most in one record.
 pub(crate) async fn record(stack: &Stack, uses: &[Use]) {
     sqlx::query(
         "insert into usage_records (id, created_at, epoch, org_id, project_id, allocation_id, interval_id,
                                     meter, sku, quantity, started_at, ended_at)
          select id, uuid_v7_at(id), (select epoch from usage_clock), org, project, project, project,
                 'gpu_seconds', sku, quantity, start, until
-         from (select uuid_v7() as id, u.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[],
-                 $5::timestamptz[], $6::timestamptz[]) as u (org, project, sku, quantity, start, until)) as made",
+         from (select uuid_v7() as id, u.*, days.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[],
+                 $5::timestamptz[], $6::timestamptz[]) as u (org, project, sku, quantity, first, last),
+               lateral (select greatest(day, first) as start, least(day + interval '24 hours', last) as until
+                        from generate_series(date_trunc('day', first, 'UTC'),
+                               last - interval '1 microsecond', interval '24 hours') as day) as days) as made",
     )
     .bind(uses.iter().map(|one| one.org).collect::<Vec<_>>())
     .bind(uses.iter().map(|one| one.project).collect::<Vec<_>>())

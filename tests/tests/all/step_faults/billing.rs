@@ -54,7 +54,10 @@ async fn meter(stack: &Stack, worker: &PlannedWorker, strike: Strike) {
 async fn bill(stack: &Stack, worker: &PlannedWorker, month: usize, strike: Strike) {
     let (start, end) = (
         format!("2014-{month:02}-01T00:00:00Z"),
-        format!("2014-{month:02}-28T00:00:00Z"),
+        match month {
+            12 => "2015-01-01T00:00:00Z".to_owned(),
+            _ => format!("2014-{:02}-01T00:00:00Z", month + 1),
+        },
     );
     let orgs = customers(stack, &start).await;
     worker.plan("BillingRun", &[strike]);

@@ -18,6 +18,7 @@ use crate::authorization::{On, action};
 use crate::body::Body;
 use crate::delivery;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::instant;
 use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
 use crate::routes::operations::OperationView;
@@ -38,12 +39,12 @@ pub(super) fn endpoint() -> Endpoint {
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateBillingRun)]
 struct Request {
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(deserialize_with = "instant::required")]
     period_start: OffsetDateTime,
     /// It must have passed.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(deserialize_with = "instant::required")]
     period_end: OffsetDateTime,
-    /// Only this organization's use.
+    /// Only this organization's use; missing: everybody's, a calendar month (UTC).
     #[schema(value_type = Option<String>)]
     organization_id: Option<OrgId>,
 }
@@ -70,9 +71,17 @@ async fn handler(
         let detail = "there is no such organization";
         return Err(Problem::invalid("/organization_id", detail));
     }
-    if run::overlaps(conn, org, period).await? {
-        let detail = "part of the period was billed with another one";
-        return Err(Problem::new(Code::Conflict).detail(detail));
+    match org {
+        Some(org) if run::overlaps(conn, org, period).await? => {
+            let detail = "part of the period was billed with another one";
+            return Err(Problem::new(Code::Conflict).detail(detail));
+        }
+        // Anything else would keep the month from being billed as one.
+        None if !period.is_month() => {
+            let detail = "must end a calendar month (UTC) that period_start begins, where no organization is named";
+            return Err(Problem::invalid("/period_end", detail));
+        }
+        _ => {}
     }
     let id = db::id::fresh();
     let workflow_id = workflow_id::billing(id);

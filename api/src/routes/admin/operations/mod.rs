@@ -1,5 +1,6 @@
 //! `/admin/operations`: work of everybody, and what operators do about it when it is stuck.
 
+mod cancel;
 mod force_release;
 mod list;
 mod retry;
@@ -19,6 +20,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         list::endpoint(),
         retry::endpoint(),
+        cancel::endpoint(),
         force_release::endpoint(),
     ]
 }

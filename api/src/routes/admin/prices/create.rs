@@ -1,6 +1,7 @@
 //! `POST /admin/prices`
 
-use db::billing::price::{self, NewPrice};
+use db::billing::price::{self, NewPrice, Span};
+use domain::id::PriceId;
 use domain::money::{Money, PRICE_MAX_MICROS};
 use domain::name::Name;
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use utoipa_axum::routes;
 use crate::authorization::{On, action};
 use crate::body::Body;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::instant;
 use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
 use crate::resource::Resource;
@@ -41,9 +43,9 @@ struct Request {
     /// What one GPU costs for an hour.
     #[schema(value_type = MoneySchema)]
     per_gpu_hour: Money,
-    /// From when on, a whole second; missing: from now on. Only the first price of an SKU in a
-    /// currency may be for time that has passed.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    /// From when on, a whole second; missing: from now on. Time that has passed may get a price only
+    /// where it had none.
+    #[serde(default, deserialize_with = "instant::optional")]
     effective_from: Option<OffsetDateTime>,
     /// Why, for whoever asks later.
     #[schema(value_type = String, min_length = 1, max_length = 128)]
@@ -52,7 +54,8 @@ struct Request {
 
 /// Set what an SKU costs from an instant on
 ///
-/// The price that holds until then ends there. What was used before it keeps the price of its time.
+/// The price that holds until then ends there, and this one holds until the next that is known. What
+/// was used before it keeps the price of its time.
 #[utoipa::path(post, path = "/api/v1/admin/prices", request_body = Request,
     responses((status = 201, description = "The new price", body = PriceView)))]
 async fn handler(
@@ -70,16 +73,16 @@ async fn handler(
         return Err(Problem::invalid("/per_gpu_hour/amount_micros", detail));
     }
     let conn = mutation.conn();
-    if db::catalog::get_sku(conn, &request.sku).await?.is_none() {
-        return Err(Problem::new(Code::UnknownSku).at("/sku", "nothing of this name is sold"));
+    if !db::catalog::sku_exists(conn, &request.sku).await? {
+        let why = "nothing of this name is or was sold";
+        return Err(Problem::new(Code::UnknownSku).at("/sku", why));
     }
     price::lock(conn, &request.sku, currency).await?;
     let now = whole_second(db::clock::now(conn).await?);
     let from = request.effective_from.unwrap_or(now);
-    let last = price::lock_last(conn, &request.sku, currency).await?;
-    check(from, now, last.map(|(_, since)| since))
-        .map_err(|why| Problem::invalid("/effective_from", why))?;
-    if let Some((id, _)) = last {
+    let span = price::at_or_after(conn, &request.sku, currency, from).await?;
+    let place = place(from, now, span).map_err(|why| Problem::invalid("/effective_from", why))?;
+    if let Some(id) = place.ends {
         price::end(conn, id, from).await?;
     }
     let new = NewPrice {
@@ -87,6 +90,7 @@ async fn handler(
         currency,
         amount_micros_per_hour: amount_micros,
         effective_from: from,
+        effective_to: place.to,
         reason: request.reason.as_str(),
         created_by: Some(by),
     };
@@ -106,29 +110,42 @@ fn whole_second(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(0).unwrap_or(at)
 }
 
-/// Whether a price may begin at an instant, as the last one began at `last`.
-fn check(
-    from: OffsetDateTime,
-    now: OffsetDateTime,
-    last: Option<OffsetDateTime>,
-) -> Result<(), String> {
+/// Where a price goes that begins at an instant.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    /// The price that ends there.
+    ends: Option<PriceId>,
+    to: Option<OffsetDateTime>,
+}
+
+/// `span`: the price that holds at `from`, or else the next one after it.
+fn place(from: OffsetDateTime, now: OffsetDateTime, span: Option<Span>) -> Result<Place, String> {
     if from.nanosecond() != 0 {
         return Err("must be a whole second".to_owned());
     }
     if (from - now).whole_days() > AHEAD_MAX_DAYS {
         return Err(format!("must be at most {AHEAD_MAX_DAYS} days ahead"));
     }
-    if from.year() < 2000 {
-        return Err("must not be before the year 2000".to_owned());
-    }
-    match last {
+    match span {
+        None => Ok(Place {
+            ends: None,
+            to: None,
+        }),
+        Some(next) if next.from > from => Ok(Place {
+            ends: None,
+            to: Some(next.from),
+        }),
+        Some(held) if held.from == from => Err(
+            "is the start of a price that is known; one that is not in force can be withdrawn"
+                .to_owned(),
+        ),
         Some(_) if from < now => {
-            Err("must not have passed: what was used until now has its price".to_owned())
+            Err("must not have passed: what was used then has its price".to_owned())
         }
-        Some(last) if from <= last => {
-            Err("must be after the start of the last price that is known".to_owned())
-        }
-        _ => Ok(()),
+        Some(held) => Ok(Place {
+            ends: Some(held.id),
+            to: held.to,
+        }),
     }
 }
 
@@ -139,18 +156,39 @@ mod tests {
 
     use super::*;
 
+    fn span(from: OffsetDateTime, to: Option<OffsetDateTime>) -> Span {
+        let id = PriceId::from_uuid(uuid::Uuid::from_u128(7));
+        Span { id, from, to }
+    }
+
     #[test]
-    fn only_a_first_price_reaches_back() {
+    fn a_price_takes_time_that_has_none_or_is_ahead() {
         let now = datetime!(2026-06-01 0:00 UTC);
         let (past, ahead) = (now - Duration::DAY, now + Duration::DAY);
-        assert_eq!(check(past, now, None), Ok(()));
-        assert!(check(past, now, Some(past - Duration::DAY)).is_err());
-        assert_eq!(check(now, now, Some(past)), Ok(()));
-        assert_eq!(check(ahead, now, Some(past)), Ok(()));
-        assert!(check(ahead, now, Some(ahead)).is_err());
-        assert!(check(ahead, now, Some(ahead + Duration::DAY)).is_err());
-        assert!(check(now + Duration::MILLISECOND, now, None).is_err());
-        assert!(check(now + Duration::days(4_000), now, None).is_err());
-        assert!(check(datetime!(1999-01-01 0:00 UTC), now, None).is_err());
+        let later = ahead + Duration::DAY;
+        let free = |to| Ok(Place { ends: None, to });
+        assert_eq!(place(past, now, None), free(None));
+        // Time before a price that was set too far ahead.
+        assert_eq!(place(past, now, Some(span(ahead, None))), free(Some(ahead)));
+        assert_eq!(place(now, now, Some(span(ahead, None))), free(Some(ahead)));
+        let ends = Some(span(past, None).id);
+        assert_eq!(
+            place(ahead, now, Some(span(past, None))),
+            Ok(Place { ends, to: None })
+        );
+        let to = Some(later);
+        assert_eq!(
+            place(ahead, now, Some(span(past, to))),
+            Ok(Place { ends, to })
+        );
+        for (from, span) in [
+            (past, Some(span(past - Duration::DAY, None))),
+            (past, Some(span(past, None))),
+            (ahead, Some(span(ahead, None))),
+            (now + Duration::MILLISECOND, None),
+            (now + Duration::days(4_000), None),
+        ] {
+            assert!(place(from, now, span).is_err(), "{from}");
+        }
     }
 }

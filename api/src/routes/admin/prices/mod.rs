@@ -1,9 +1,10 @@
 //! `/admin/prices`: what operators have SKUs cost. Everybody reads them under `/prices`.
 
 mod create;
+mod withdraw;
 
 use crate::endpoint::Endpoint;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![create::endpoint()]
+    vec![create::endpoint(), withdraw::endpoint()]
 }
