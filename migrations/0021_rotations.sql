@@ -13,7 +13,9 @@ create table rotations (
   activated_at        timestamptz,
   revoked_at          timestamptz,
   refused_at          timestamptz,
+  ended_kids          text[]      not null default '{}',
   documents_resigned  bigint      not null default 0,
+  documents_refused   bigint      not null default 0,
   outcome             text        constraint rotations_outcome_known check (outcome in ('succeeded', 'called_off', 'failed')),
   evidence            jsonb,
   version             bigint      not null default 1,
@@ -29,6 +31,8 @@ create unique index rotations_one_before_activation on rotations (purpose, mode)
 create unique index rotations_one_under_way on rotations (workflow_id) where ended_at is null;
 comment on table rotations is 'Keys that were replaced, or are being.';
 comment on column rotations.activated_at is 'The new key signs from here on; where glass was broken, the old one is revoked by the same transaction.';
+comment on column rotations.ended_kids is 'Every key that it revoked: of those no signature holds.';
+comment on column rotations.documents_refused is 'Documents that the ended keys never signed, whatever they say; they are left as they are.';
 comment on column rotations.refused_at is 'It was seen that what the old key signed is refused.';
 comment on column rotations.evidence is 'What was done and when, signed; its form is domain::signed_document.';
 create trigger bump_version before update on rotations for each row execute function bump_version();
@@ -51,6 +55,20 @@ begin
   end if;
   return new;
 end $$;
+create function evidence_key_holds() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform from signing_keys where kid = new.evidence ->> 'kid' and state <> 'revoked' for share;
+  if not found then
+    raise exception 'the key of this evidence does not sign'
+      using errcode = 'BT004', constraint = 'rotations_evidence_key', table = 'rotations';
+  end if;
+  return new;
+end $$;
+create trigger evidence_key_holds before update of evidence on rotations for each row
+  when (new.evidence is not null and new.evidence is distinct from old.evidence)
+  execute function evidence_key_holds();
+create index allocation_nodes_by_receipt_key on allocation_nodes ((receipt ->> 'kid'), allocation_id, attempt)
+  where receipt is not null;
 create trigger receipt_key_holds before update of receipt on allocation_nodes for each row
   when (new.receipt is not null and new.receipt is distinct from old.receipt)
   execute function receipt_key_holds();

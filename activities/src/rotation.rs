@@ -1,12 +1,13 @@
 //! Rotations: a key after the other's, and the evidence of it.
 
 mod evidence;
+mod resign;
 
 use std::sync::Arc;
 
 use contract::rotation::{
     Activate, Activated, Close, CloseInput, Open, OpenInput, Opened, Outcome, Publish, Published,
-    Resign, Resigned, Revoke, Rotated,
+    Resign, ResignInput, Resigned, Revoke, Rotated,
 };
 use db::operation::NewOperation;
 use db::rotation::{self, NewRotation, Rotation};
@@ -16,7 +17,6 @@ use domain::operation::OperationKind;
 use domain::policy::{self, Policy, Scope};
 use domain::reason::Code;
 use domain::rotation::{Mode, cadence, overlap};
-use domain::signed_document::{self, Receipt};
 use domain::signing_key::{Kid, Purpose, SigningKey};
 use domain::state::{OperationState, SigningKeyState, StepState};
 use platform::signing::{MAX_COPY_AGE, Signer};
@@ -29,9 +29,6 @@ use crate::audit;
 use crate::machine::{Fault, beat};
 use crate::receipt;
 use crate::refusal::Refusal;
-
-/// Receipts that one step signs anew.
-const BATCH: i64 = 100;
 
 /// The steps, on a pool of the role `berth_worker`.
 pub struct Rotations {
@@ -85,9 +82,9 @@ impl Rotations {
     pub async fn resign(
         self: Arc<Self>,
         ctx: ActivityContext,
-        id: RotationId,
+        input: ResignInput,
     ) -> Result<Resigned, ActivityError> {
-        Ok(beat(&ctx, self.sign_anew(id)).await?)
+        Ok(beat(&ctx, self.sign_anew(input)).await?)
     }
 
     #[activity(definition = Close)]
@@ -124,6 +121,9 @@ async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Opened>, Refusa
         None => return Ok(None),
     };
     let found = find(&mut tx, id).await?;
+    if found.ended_at.is_some() {
+        return Ok(None);
+    }
     audit::rotation(&mut tx, &found, "open").await?;
     tx.commit().await?;
     Ok(Some(Opened {
@@ -134,6 +134,7 @@ async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Opened>, Refusa
 
 /// Whether the schedule replaces the key that signs: it is old enough, and nobody else is at it.
 async fn is_due(conn: &mut PgConnection, purpose: Purpose) -> Result<bool, Refusal> {
+    rotation::turn(conn, purpose).await?;
     let limit = value(conn, cadence(purpose)).await?;
     let active = db::signing_key::the_one(conn, purpose, SigningKeyState::Active).await?;
     #[expect(
@@ -141,7 +142,7 @@ async fn is_due(conn: &mut PgConnection, purpose: Purpose) -> Result<bool, Refus
         reason = "ages are far below 2^52 seconds"
     )]
     let old = active.is_some_and(|key| key.age_seconds >= limit as f64);
-    Ok(old && !rotation::is_pending(conn, purpose).await?)
+    Ok(old && !rotation::is_pending(conn, purpose, None).await?)
 }
 
 /// Writes a rotation of the schedule's, and its operation.
@@ -179,6 +180,15 @@ async fn find(conn: &mut PgConnection, id: RotationId) -> Result<Rotation, Refus
     found.ok_or_else(|| Refusal::conflict(id, "no such rotation"))
 }
 
+/// The same, unless it has ended: what its evidence says is not done again.
+async fn find_open(conn: &mut PgConnection, id: RotationId) -> Result<Rotation, Refusal> {
+    let found = find(conn, id).await?;
+    if found.ended_at.is_some() {
+        return Err(Refusal::conflict(id, "it has ended"));
+    }
+    Ok(found)
+}
+
 /// What is left of a time that began at an instant, in full seconds.
 fn left(since: OffsetDateTime, length_seconds: i64, now: OffsetDateTime) -> u32 {
     let passed = (now - since).whole_seconds();
@@ -188,10 +198,11 @@ fn left(since: OffsetDateTime, length_seconds: i64, now: OffsetDateTime) -> u32 
 impl Rotations {
     async fn publish_next(&self, id: RotationId) -> Result<Published, Fault> {
         let mut tx = self.pool.begin().await?;
-        let mut found = find(&mut tx, id).await?;
+        let mut found = find_open(&mut tx, id).await?;
         if found.new_kid.is_none() {
+            rotation::turn(&mut tx, found.purpose).await?;
             self.name_keys(&mut tx, &found).await?;
-            found = find(&mut tx, id).await?;
+            found = find_open(&mut tx, id).await?;
         }
         let kid = found.new_kid.clone().ok_or_else(|| keyless(id))?;
         let (operation, done) = (found.operation_id, StepState::Succeeded);
@@ -211,48 +222,34 @@ impl Rotations {
     }
 
     /// Finds the key that signs and the next one. Where glass is broken, a next one that is older
-    /// than the rotation is revoked; whoever looks at the keys then makes another.
+    /// than the rotation is revoked; whoever looks at the keys then makes another. While there is
+    /// none (no KMS) the step fails, and is tried again.
     async fn name_keys(&self, conn: &mut PgConnection, found: &Rotation) -> Result<(), Fault> {
-        let purpose = found.purpose;
-        let the_one = async |conn: &mut PgConnection, state| -> Result<SigningKey, Fault> {
-            let key = db::signing_key::the_one(conn, purpose, state).await?;
-            key.ok_or_else(|| keyless(found.id).into())
-        };
+        let (id, purpose) = (found.id, found.purpose);
         let mut outside = self.pool.acquire().await?;
-        self.signer.renew().await.map_err(Fault::own)?;
-        let mut next = the_one(&mut outside, SigningKeyState::PrePublished).await?;
-        if found.mode == Mode::BreakGlass && next.created_at < found.created_at {
-            db::signing_key::revoke(&mut outside, &next.kid).await?;
-            self.signer.renew().await.map_err(Fault::own)?;
-            next = the_one(&mut outside, SigningKeyState::PrePublished).await?;
+        match found.mode {
+            Mode::Scheduled => refuse_beside_glass(&mut outside, found).await?,
+            Mode::BreakGlass => {
+                let before = found.created_at;
+                let next =
+                    db::signing_key::revoke_next_of_before(&mut outside, purpose, before).await?;
+                rotation::add_ended(conn, id, next.as_slice()).await?;
+            }
         }
-        let old = the_one(&mut outside, SigningKeyState::Active).await?;
-        rotation::set_keys(conn, found.id, &old.kid, &next.kid, next.created_at).await?;
+        drop(outside);
+        self.signer.renew().await.map_err(Fault::own)?;
+        let next = the_one(conn, purpose, SigningKeyState::PrePublished).await?;
+        let old = the_one(conn, purpose, SigningKeyState::Active).await?;
+        rotation::set_keys(conn, id, &old.kid, &next.kid, next.created_at).await?;
         Ok(())
     }
 
     async fn let_sign(&self, id: RotationId) -> Result<Activated, Fault> {
         let mut tx = self.pool.begin().await?;
-        let found = find(&mut tx, id).await?;
-        let (old, new) = kids(&found)?;
+        let found = find_open(&mut tx, id).await?;
         if found.activated_at.is_none() {
-            let proved = self.signer.proves(found.purpose, new).await;
-            if !proved.map_err(Fault::own)? {
-                let why = "the next key was revoked, or does not sign what it should";
-                return Err(Refusal::conflict(id, why).into());
-            }
-            let broken = found.mode == Mode::BreakGlass;
-            let signs = db::signing_key::promote(&mut tx, found.purpose).await?;
-            if signs.as_ref() != Some(new) {
-                return Err(Refusal::conflict(id, "another key is the next one now").into());
-            }
-            if broken {
-                db::signing_key::revoke(&mut tx, old).await?;
-            }
-            rotation::set_activated(&mut tx, id, broken).await?;
-            let what = format!("{new} signs");
-            let (operation, done) = (found.operation_id, StepState::Succeeded);
-            record_step(&mut tx, operation, "activate", done, Some(&what)).await?;
+            rotation::turn(&mut tx, found.purpose).await?;
+            self.promote(&mut tx, &found).await?;
             audit::rotation(&mut tx, &found, "activate").await?;
         }
         let length = match found.mode {
@@ -267,62 +264,67 @@ impl Rotations {
         })
     }
 
+    /// Lets the new key sign. Where glass is broken every other key of its purpose ends: which of
+    /// them was stolen nobody has to know.
+    async fn promote(&self, conn: &mut PgConnection, found: &Rotation) -> Result<(), Fault> {
+        let (_, new) = kids(found)?;
+        let purpose = found.purpose;
+        if !self.signer.proves(purpose, new).await.map_err(Fault::own)? {
+            // One that cannot sign must not stay the next one.
+            let mut outside = self.pool.acquire().await?;
+            db::signing_key::revoke(&mut outside, new).await?;
+            let why = "the next key was revoked, or does not sign what it should";
+            return Err(Refusal::conflict(found.id, why).into());
+        }
+        let broken = found.mode == Mode::BreakGlass;
+        if !broken {
+            refuse_beside_glass(conn, found).await?;
+        }
+        let active = the_one(conn, purpose, SigningKeyState::Active).await?;
+        if active.kid != *new
+            && db::signing_key::promote(conn, purpose).await?.as_ref() != Some(new)
+        {
+            return Err(Refusal::conflict(found.id, "another key is the next one now").into());
+        }
+        if broken {
+            let ended = db::signing_key::revoke_all_but(conn, purpose, new).await?;
+            rotation::add_ended(conn, found.id, &ended).await?;
+        }
+        rotation::set_activated(conn, found.id, broken).await?;
+        let what = format!("{new} signs");
+        let (operation, done) = (found.operation_id, StepState::Succeeded);
+        record_step(conn, operation, "activate", done, Some(&what)).await?;
+        Ok(())
+    }
+
     async fn end_old(&self, id: RotationId) -> Result<(), Fault> {
         let mut tx = self.pool.begin().await?;
-        let found = find(&mut tx, id).await?;
+        let found = find_open(&mut tx, id).await?;
         let (old, _) = kids(&found)?;
         let length = value(&mut tx, overlap(found.purpose)).await?;
-        db::signing_key::revoke(&mut tx, old).await?;
-        let more = db::signing_key::revoke_served(&mut tx, found.purpose, length).await?;
+        let mut ended = db::signing_key::revoke_served(&mut tx, found.purpose, length).await?;
+        if db::signing_key::revoke(&mut tx, old).await? {
+            ended.push(old.clone());
+        }
+        rotation::add_ended(&mut tx, id, &ended).await?;
         rotation::set_revoked(&mut tx, id).await?;
+        let found = find_open(&mut tx, id).await?;
         tx.commit().await?;
-        let refused = self.signer.refuses(found.purpose, old).await;
-        if !refused.map_err(Fault::own)? {
-            return Err(Fault::own(anyhow::anyhow!("{old} is still taken")));
+        for kid in &found.ended_kids {
+            let refused = self.signer.refuses(found.purpose, kid).await;
+            if !refused.map_err(Fault::own)? {
+                return Err(Fault::own(anyhow::anyhow!("{kid} is still taken")));
+            }
         }
         let mut tx = self.pool.begin().await?;
         rotation::set_refused(&mut tx, id).await?;
-        let old = old.to_string();
-        let all: Vec<String> = std::iter::once(old)
-            .chain(more.iter().map(Kid::to_string))
-            .collect();
+        let all: Vec<String> = found.ended_kids.iter().map(Kid::to_string).collect();
         let what = format!("what was signed by {} is refused", all.join(", "));
         let (operation, done) = (found.operation_id, StepState::Succeeded);
         record_step(&mut tx, operation, "revoke", done, Some(&what)).await?;
         audit::rotation(&mut tx, &found, "revoke").await?;
         tx.commit().await?;
         Ok(())
-    }
-
-    async fn sign_anew(&self, id: RotationId) -> Result<Resigned, Fault> {
-        let mut tx = self.pool.begin().await?;
-        let found = find(&mut tx, id).await?;
-        let (old, _) = kids(&found)?;
-        // Tickets live for seconds: whoever had one asks for another.
-        let receipts = match found.purpose {
-            Purpose::JwtSigner => db::machine::receipts_of(&mut tx, old, BATCH).await?,
-            Purpose::TerminalSigner => Vec::new(),
-        };
-        if !receipts.is_empty() {
-            self.signer.renew().await.map_err(Fault::own)?;
-            let active = self.signer.active(Purpose::JwtSigner).await;
-            let active = active.map_err(Fault::own)?;
-            for old in &receipts {
-                let members = signed_document::members(&old.receipt).map_err(Fault::own)?;
-                let signed = receipt::sign_document::<Receipt>(members, &active)?;
-                db::machine::resign_receipt(&mut tx, old, &signed).await?;
-            }
-        }
-        let documents = i64::try_from(receipts.len()).unwrap_or(i64::MAX);
-        rotation::add_resigned(&mut tx, id, documents).await?;
-        let what = format!("{} documents", found.documents_resigned + documents);
-        let (operation, done) = (found.operation_id, StepState::Succeeded);
-        record_step(&mut tx, operation, "resign", done, Some(&what)).await?;
-        tx.commit().await?;
-        Ok(Resigned {
-            documents: count(documents),
-            more: documents == BATCH,
-        })
     }
 
     async fn end(&self, input: CloseInput) -> Result<Rotated, Fault> {
@@ -357,11 +359,36 @@ impl Rotations {
             tx.commit().await?;
             observe(&found, now);
         }
+        let outcome = match found.outcome.as_deref() {
+            Some("succeeded") => Outcome::Succeeded,
+            Some("called_off") => Outcome::CalledOff,
+            Some(_) => Outcome::Failed,
+            None => input.outcome,
+        };
         Ok(Rotated {
             rotation_id: Some(found.id),
-            outcome: input.outcome,
+            outcome,
         })
     }
+}
+
+/// A rotation in time keeps away while glass is broken: its next key is not to be taken.
+async fn refuse_beside_glass(conn: &mut PgConnection, found: &Rotation) -> Result<(), Fault> {
+    let glass = Some(Mode::BreakGlass);
+    if rotation::is_pending(conn, found.purpose, glass).await? {
+        let why = "a key of this kind is being replaced as it was stolen";
+        return Err(Refusal::conflict(found.id, why).into());
+    }
+    Ok(())
+}
+
+async fn the_one(
+    conn: &mut PgConnection,
+    purpose: Purpose,
+    state: SigningKeyState,
+) -> Result<SigningKey, Fault> {
+    let key = db::signing_key::the_one(conn, purpose, state).await?;
+    key.ok_or_else(|| Fault::own(anyhow::anyhow!("no key of {purpose} is {state:?} yet")))
 }
 
 fn observe(found: &Rotation, now: OffsetDateTime) {

@@ -1,6 +1,6 @@
 //! Replacing the keys that Berth signs with; queue `security`.
 
-use domain::id::RotationId;
+use domain::id::{AllocationId, RotationId};
 use domain::rotation::Mode;
 use domain::signing_key::{Kid, Purpose};
 use serde::{Deserialize, Serialize};
@@ -44,12 +44,19 @@ pub struct Activated {
     pub wait_seconds: u32,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResignInput {
+    pub rotation_id: RotationId,
+    /// Receipts behind this one; `None`: from the first on.
+    pub after: Option<(AllocationId, i32)>,
+}
+
 /// What a step signed anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resigned {
     pub documents: u32,
-    /// More of them are left.
-    pub more: bool,
+    /// The last one looked at; `None`: there was none left.
+    pub last: Option<(AllocationId, i32)>,
 }
 
 /// How a rotation ended.
@@ -82,7 +89,7 @@ pub struct RotationSteps;
 #[activity_definitions]
 impl RotationSteps {
     /// The rotation of a workflow, the same one each time. `None`: the schedule asks, and the key is
-    /// not old enough, or another rotation of its purpose is under way.
+    /// not old enough, or another rotation of its purpose is under way; or this one has ended.
     #[activity(name = "rotation.open")]
     pub fn open(_: OpenInput) -> Result<Option<Opened>, ActivityError> {
         unimplemented!()
@@ -96,7 +103,7 @@ impl RotationSteps {
     }
 
     /// Proves that the next key signs what the published keys verify, and lets it sign. Where glass
-    /// is broken the old one is revoked by the same transaction.
+    /// is broken every other key of its purpose is revoked by the same transaction.
     #[activity(name = "rotation.activate")]
     pub fn activate(_: RotationId) -> Result<Activated, ActivityError> {
         unimplemented!()
@@ -111,7 +118,7 @@ impl RotationSteps {
 
     /// Signs anew what the old key had signed and is still needed, some at a time.
     #[activity(name = "rotation.resign")]
-    pub fn resign(_: RotationId) -> Result<Resigned, ActivityError> {
+    pub fn resign(_: ResignInput) -> Result<Resigned, ActivityError> {
         unimplemented!()
     }
 

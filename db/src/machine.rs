@@ -272,16 +272,26 @@ pub struct SignedReceipt {
     pub receipt: serde_json::Value,
 }
 
-/// Some of the receipts that a key has signed; no other step gets them until commit.
+/// Some of the receipts that keys have signed, in order, behind `after`; of machines that are still
+/// held alone, or of all. No other step gets them until commit.
 pub async fn receipts_of(
     conn: &mut PgConnection,
-    kid: &Kid,
+    kids: &[Kid],
+    held_only: bool,
+    after: Option<(AllocationId, i32)>,
     limit: i64,
 ) -> Result<Vec<SignedReceipt>> {
+    let kids: Vec<String> = kids.iter().map(Kid::to_string).collect();
+    let (allocation, attempt) = after.unzip();
     let rows = sqlx::query!(
         r#"select allocation_id, attempt, receipt as "receipt!" from allocation_nodes
-           where receipt ->> 'kid' = $1 order by allocation_id, attempt limit $2 for update"#,
-        kid.as_str(),
+           where receipt ->> 'kid' = any($1) and (not $2 or released_at is null)
+             and ($3::uuid is null or (allocation_id, attempt) > ($3, $4))
+           order by allocation_id, attempt limit $5 for update"#,
+        &kids,
+        held_only,
+        allocation.map(AllocationId::uuid),
+        attempt,
         limit,
     )
     .fetch_all(conn)

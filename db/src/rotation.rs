@@ -32,7 +32,11 @@ pub struct Rotation {
     pub revoked_at: Option<OffsetDateTime>,
     /// When it was seen that what the old key signed is refused.
     pub refused_at: Option<OffsetDateTime>,
+    /// Every key that it revoked.
+    pub ended_kids: Vec<Kid>,
     pub documents_resigned: i64,
+    /// Documents that the ended keys never signed, whatever they say.
+    pub documents_refused: i64,
     /// `succeeded`, `called_off` or `failed`, once it has ended.
     pub outcome: Option<String>,
     /// A signed document.
@@ -80,7 +84,7 @@ pub async fn list(
 ) -> Result<Vec<Rotation>> {
     let rows = sqlx::query!(
         "select r.id, r.purpose, r.mode, r.reason, r.requested_by, r.workflow_id, r.old_kid, r.new_kid,
-                r.published_at, r.activated_at, r.revoked_at, r.refused_at, r.documents_resigned, r.outcome,
+                r.published_at, r.activated_at, r.revoked_at, r.refused_at, r.ended_kids, r.documents_resigned, r.documents_refused, r.outcome,
                 r.evidence, r.version, r.created_at, r.updated_at, r.ended_at,
                 (select o.id from operations o where o.resource_id = r.id order by o.seq limit 1) as operation_id
          from rotations r
@@ -108,7 +112,13 @@ pub async fn list(
                 activated_at: row.activated_at,
                 revoked_at: row.revoked_at,
                 refused_at: row.refused_at,
+                ended_kids: row
+                    .ended_kids
+                    .iter()
+                    .map(|kid| read_kid(id, kid))
+                    .collect::<Result<_>>()?,
                 documents_resigned: row.documents_resigned,
+                documents_refused: row.documents_refused,
                 outcome: row.outcome,
                 evidence: row.evidence,
                 operation_id: row.operation_id.map(OperationId::from),
@@ -151,12 +161,29 @@ pub async fn of_workflow(conn: &mut PgConnection, workflow_id: &str) -> Result<O
     Ok(id.map(RotationId::from))
 }
 
-/// Whether one of a purpose is under way whose new key does not sign yet.
-pub async fn is_pending(conn: &mut PgConnection, purpose: Purpose) -> Result<bool> {
+/// Lets rotations of a purpose name keys and let them sign one after the other, until commit.
+pub async fn turn(conn: &mut PgConnection, purpose: Purpose) -> Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('rotation:' || $1::text, 0))",
+        purpose.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whether one of a purpose is under way whose new key does not sign yet; in one mode, or in any.
+pub async fn is_pending(
+    conn: &mut PgConnection,
+    purpose: Purpose,
+    mode: Option<Mode>,
+) -> Result<bool> {
     Ok(sqlx::query_scalar!(
         r#"select exists (select from rotations
-             where purpose = $1 and activated_at is null and ended_at is null) as "pending!""#,
+             where purpose = $1 and ($2::text is null or mode = $2)
+               and activated_at is null and ended_at is null) as "pending!""#,
         purpose.as_str(),
+        mode.map(Mode::as_str),
     )
     .fetch_one(conn)
     .await?)
@@ -172,7 +199,7 @@ pub async fn set_keys(
 ) -> Result<()> {
     let done = sqlx::query!(
         "update rotations set old_kid = $2, new_kid = $3, published_at = $4
-         where id = $1 and new_kid is null",
+         where id = $1 and new_kid is null and ended_at is null",
         id.uuid(),
         old.as_str(),
         new.as_str(),
@@ -188,7 +215,7 @@ pub async fn set_activated(conn: &mut PgConnection, id: RotationId, revoked: boo
     let done = sqlx::query!(
         "update rotations set activated_at = clock_timestamp(),
                               revoked_at = case when $2 then clock_timestamp() end
-         where id = $1 and activated_at is null",
+         where id = $1 and activated_at is null and ended_at is null",
         id.uuid(),
         revoked,
     )
@@ -219,16 +246,70 @@ pub async fn set_refused(conn: &mut PgConnection, id: RotationId) -> Result<()> 
     Ok(())
 }
 
-/// So many documents more were signed anew.
-pub async fn add_resigned(conn: &mut PgConnection, id: RotationId, more: i64) -> Result<()> {
+/// Notes keys that it revoked.
+pub async fn add_ended(conn: &mut PgConnection, id: RotationId, kids: &[Kid]) -> Result<()> {
+    let kids: Vec<String> = kids.iter().map(Kid::to_string).collect();
     sqlx::query!(
-        "update rotations set documents_resigned = documents_resigned + $2 where id = $1",
+        "update rotations set ended_kids = array(
+           select distinct kid from unnest(ended_kids || $2::text[]) as kid order by kid) where id = $1",
         id.uuid(),
-        more,
+        &kids,
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// So many documents more were signed anew, and so many were not what they say.
+pub async fn add_documents(
+    conn: &mut PgConnection,
+    id: RotationId,
+    resigned: i64,
+    refused: i64,
+) -> Result<()> {
+    sqlx::query!(
+        "update rotations set documents_resigned = documents_resigned + $2,
+                              documents_refused = documents_refused + $3 where id = $1",
+        id.uuid(),
+        resigned,
+        refused,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Evidence of rotations that some keys have signed.
+pub async fn evidence_of(
+    conn: &mut PgConnection,
+    kids: &[Kid],
+) -> Result<Vec<(RotationId, serde_json::Value)>> {
+    let kids: Vec<String> = kids.iter().map(Kid::to_string).collect();
+    let rows = sqlx::query!(
+        r#"select id, evidence as "evidence!" from rotations
+           where evidence ->> 'kid' = any($1) order by id for update"#,
+        &kids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let rows = rows.into_iter();
+    Ok(rows.map(|row| (row.id.into(), row.evidence)).collect())
+}
+
+/// Puts the same evidence with another signature in its place.
+pub async fn resign_evidence(
+    conn: &mut PgConnection,
+    id: RotationId,
+    evidence: &Signed<RotationEvidence>,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "update rotations set evidence = $2 where id = $1",
+        id.uuid(),
+        evidence.as_json(),
+    )
+    .execute(conn)
+    .await?;
+    one_row(&done)
 }
 
 /// Ends it; once.

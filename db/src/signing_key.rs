@@ -156,6 +156,64 @@ pub async fn revoke_served(
     kids.iter().map(|kid| read_kid(kid)).collect()
 }
 
+/// Ends the next key of a purpose if it was published before an instant; its name.
+pub async fn revoke_next_of_before(
+    conn: &mut PgConnection,
+    purpose: Purpose,
+    before: OffsetDateTime,
+) -> Result<Option<Kid>> {
+    let kid = sqlx::query_scalar!(
+        "update signing_keys set state = 'revoked', revoked_at = clock_timestamp(), private_key_enc = null
+         where purpose = $1 and state = 'pre_published' and created_at < $2 returning kid",
+        purpose.as_str(),
+        before,
+    )
+    .fetch_optional(conn)
+    .await?;
+    kid.map(|kid| read_kid(&kid)).transpose()
+}
+
+/// Ends every key of a purpose that signs or signed, but one; their names.
+pub async fn revoke_all_but(
+    conn: &mut PgConnection,
+    purpose: Purpose,
+    spared: &Kid,
+) -> Result<Vec<Kid>> {
+    let kids = sqlx::query_scalar!(
+        "update signing_keys set state = 'revoked', revoked_at = clock_timestamp(), private_key_enc = null
+         where purpose = $1 and kid <> $2 and state in ('active', 'retiring') returning kid",
+        purpose.as_str(),
+        spared.as_str(),
+    )
+    .fetch_all(conn)
+    .await?;
+    kids.iter().map(|kid| read_kid(kid)).collect()
+}
+
+/// Every key of a purpose that was revoked.
+pub async fn revoked(conn: &mut PgConnection, purpose: Purpose) -> Result<Vec<Kid>> {
+    let kids = sqlx::query_scalar!(
+        "select kid from signing_keys where purpose = $1 and state = 'revoked'",
+        purpose.as_str(),
+    )
+    .fetch_all(conn)
+    .await?;
+    kids.iter().map(|kid| read_kid(kid)).collect()
+}
+
+/// The public half of a key, whatever became of it.
+pub async fn public(conn: &mut PgConnection, kid: &Kid) -> Result<Option<PublicKey>> {
+    let row = sqlx::query!(
+        "select purpose, public_jwk from signing_keys where kid = $1",
+        kid.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let purpose: Purpose = parse(TABLE, "purpose", kid, &row.purpose)?;
+    Ok(PublicKey::from_jwk(&row.public_jwk, purpose))
+}
+
 /// The one of a purpose in a state that only one can have: the next, or the one that signs.
 pub async fn the_one(
     conn: &mut PgConnection,

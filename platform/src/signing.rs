@@ -33,10 +33,12 @@ use tokio::time::Instant;
 pub use self::active::ActiveKey;
 use self::active::Seed;
 pub use self::jwks::{Published, published_key};
-use crate::sealing::Sealer;
+use crate::sealing::{OpenError, Sealer};
 
 /// How old a process's copy of the keys may become (a revoked key counts this much longer).
 pub const MAX_COPY_AGE: Duration = Duration::from_secs(5);
+/// How long those who verify elsewhere may keep the published keys (`Cache-Control` of the set).
+pub const PUBLIC_COPY_AGE: Duration = Duration::from_mins(1);
 /// Unknown names make a process look again at most this often.
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest look.
@@ -140,7 +142,12 @@ impl Signer {
         let Some(key) = of_purpose.find(|key| key.kid == *kid) else {
             return Ok(false);
         };
-        let seed = self.seed(key).await?;
+        let seed = match self.seed(key).await {
+            Ok(seed) => seed,
+            // What is sealed will never open: no key to sign with.
+            Err(Unavailable(why)) if is_for_good(&why) => return Ok(false),
+            Err(error) => return Err(error),
+        };
         let message = format!("a proof of {kid}");
         let signature = ActiveKey::new(key.public, seed).sign(message.as_bytes())?;
         let published = Published::of(&keys).json;
@@ -251,6 +258,10 @@ impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Signer")
     }
+}
+
+fn is_for_good(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(OpenError::Refused(_)))
 }
 
 /// Whether this key signed the message; strict (RFC 8032, section 5.1.7).

@@ -70,7 +70,10 @@ async fn create(client: &Client) -> Result<(), ScheduleError> {
         let id = workflow_id::rotation_scheduled(purpose);
         let security = queue::SECURITY;
         let start = ScheduleAction::start_workflow(KeyRotation::run, input, security, id);
-        make(client, &name, start, Times::every(ROTATION_EVERY)).await?;
+        let mut times = Times::every(ROTATION_EVERY);
+        // One that waits for its old key to serve does not keep the next one from beginning.
+        times.overlap = ScheduleOverlapPolicy::AllowAll;
+        make(client, &name, start, times).await?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use contract::rotation::{
-    CloseInput, OpenInput, Opened, Outcome, Rotated, RotationInput, RotationSteps,
+    CloseInput, OpenInput, Opened, Outcome, ResignInput, Rotated, RotationInput, RotationSteps,
 };
 use domain::rotation::Mode;
 use temporalio_common::ActivityDefinition;
@@ -87,13 +87,17 @@ async fn replace(ctx: &WorkflowContext<KeyRotation>, opened: Opened) -> Result<(
         }
     }
     step(ctx, RotationSteps::revoke, id, "end the old key").await?;
-    let mut more = opened.mode == Mode::BreakGlass;
-    while more {
-        let summary = "sign anew what it had signed";
-        let resigned = step(ctx, RotationSteps::resign, id, summary).await?;
-        more = resigned.more;
+    let mut input = ResignInput {
+        rotation_id: id,
+        after: None,
+    };
+    loop {
+        let summary = "sign anew what is needed of what it had signed";
+        input.after = step(ctx, RotationSteps::resign, input, summary).await?.last;
+        if input.after.is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 async fn step<A>(

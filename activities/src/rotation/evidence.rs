@@ -3,6 +3,7 @@
 use contract::rotation::Outcome;
 use db::rotation::Rotation;
 use domain::rotation::Mode;
+use platform::signing::PUBLIC_COPY_AGE;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -29,7 +30,12 @@ pub(super) fn members(
     let targets: Vec<Value> = match rotation.mode {
         Mode::Scheduled => Vec::new(),
         Mode::BreakGlass => [
-            ("contained", rotation.refused_at, limits.contain_seconds),
+            // Who verifies elsewhere may have kept the published keys for that long.
+            (
+                "contained",
+                rotation.refused_at.map(|at| at + PUBLIC_COPY_AGE),
+                limits.contain_seconds,
+            ),
             ("rekeyed", done.then_some(now), limits.rekey_seconds),
         ]
         .into_iter()
@@ -51,10 +57,12 @@ pub(super) fn members(
         "revoked_at": maybe(rotation.revoked_at)?,
         "refused_at": maybe(rotation.refused_at)?,
         "ended_at": text(now)?,
+        "ended_keys": rotation.ended_kids,
         "documents_resigned": rotation.documents_resigned,
+        "documents_refused": rotation.documents_refused,
         // The new key signs only after it was proved to.
         "new_key_proved": rotation.activated_at.is_some(),
-        "old_key_refused": rotation.refused_at.is_some(),
+        "ended_keys_refused": rotation.refused_at.is_some(),
         "targets": targets,
     });
     match members {

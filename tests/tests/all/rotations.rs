@@ -89,18 +89,38 @@ async fn a_key_is_replaced_in_time() {
 async fn a_stolen_key_ends_at_once_and_what_it_signed_is_signed_anew() {
     let stack = rough_stack().await;
     let tenant = Tenant::new(&stack).await;
-    let made = tenant.create_allocation(&stack, 1).await.expect(202);
-    let done = tenant.api.finished(&made, LIMIT).await;
-    assert_eq!(done["state"], "succeeded", "{done}");
-    let id = made["resource"]["id"].as_str().expect("an id").to_owned();
+    let id = active(&stack, &tenant).await;
     let receipt = async || tenant.allocation(&id).await["nodes"][0]["receipt"].clone();
     let before = receipt().await;
+    // What somebody wrote into a row gets no signature.
+    let other = active(&stack, &tenant).await;
+    sqlx::query(
+        "update allocation_nodes set receipt = jsonb_set(receipt, '{boot_id}', '\"else\"')
+         where allocation_id = $1::uuid",
+    )
+    .bind(other.trim_start_matches("alloc_"))
+    .execute(&stack.database().await)
+    .await
+    .expect("a changed receipt");
+    // The key that is stolen signs no more, and serves.
+    at_once(&stack).await;
+    set(&stack, "rotation.jwt_signer_overlap_seconds", 604_800).await;
+    let serving = ask(&stack, "jwt_signer", "scheduled").await;
+    let url = serving["resource"]["url"].as_str().expect("an address");
+    eventually("another key signs", LIMIT, || async {
+        let now = stack.admin().get(url).await.expect(200);
+        now["activated_at"].is_string().then_some(())
+    })
+    .await;
 
     let asked = ask(&stack, "jwt_signer", "break_glass").await;
     stack.kill("worker");
     let rotation = ended(&stack, &asked).await;
     assert_eq!(rotation["outcome"], "succeeded", "{rotation}");
-    assert_eq!(rotation["old_key"], before["kid"], "{rotation}");
+    let ended_keys = rotation["ended_keys"].as_array().expect("keys");
+    assert!(ended_keys.contains(&before["kid"]), "{rotation}");
+    assert!(ended_keys.contains(&rotation["old_key"]), "{rotation}");
+    assert_eq!(rotation["documents_refused"], 1, "{rotation}");
     assert!(
         rotation["documents_resigned"].as_i64() >= Some(1),
         "{rotation}"
@@ -121,7 +141,10 @@ async fn a_stolen_key_ends_at_once_and_what_it_signed_is_signed_anew() {
             .fetch_one(&stack.database().await)
             .await
             .expect("a count");
-    assert_eq!(left, 0, "nothing uses the old key");
+    assert_eq!(
+        left, 1,
+        "nothing but what it never signed names the old key"
+    );
     eventually("the replicas have seen it", LIMIT, || async {
         let now = published(&stack).await;
         let old = before["kid"].as_str().expect("a name");
@@ -146,9 +169,23 @@ async fn a_stolen_key_ends_at_once_and_what_it_signed_is_signed_anew() {
         .execute(&stack.database().await)
         .await;
     assert!(late.is_err(), "a receipt of a revoked key was taken");
-    let path = format!("/api/v1/allocations/{id}");
-    tenant.api.delete(&path).await.expect(202);
-    tenant.api.allocation_in(&id, &["released"], LIMIT).await;
+    stack
+        .cancel_workflow(serving["workflow"]["id"].as_str().expect("an id"))
+        .await;
+    assert_eq!(ended(&stack, &serving).await["outcome"], "called_off");
+    at_once(&stack).await;
+    for id in [id, other] {
+        let path = format!("/api/v1/allocations/{id}");
+        tenant.api.delete(&path).await.expect(202);
+        tenant.api.allocation_in(&id, &["released"], LIMIT).await;
+    }
+}
+
+async fn active(stack: &Stack, tenant: &Tenant) -> String {
+    let made = tenant.create_allocation(stack, 1).await.expect(202);
+    let done = tenant.api.finished(&made, LIMIT).await;
+    assert_eq!(done["state"], "succeeded", "{done}");
+    made["resource"]["id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,6 +221,16 @@ async fn breaking_glass_waits_for_nobody() {
         .await;
     let waited = ended(&stack, &slow).await;
     assert_eq!(waited["outcome"], "called_off", "{waited}");
+    let retry = format!(
+        "/api/v1/admin/operations/{}:retry",
+        slow["id"].as_str().expect("an id")
+    );
+    let why = json!({"reason": "it should go on"});
+    stack
+        .admin()
+        .post(&retry, &why)
+        .await
+        .problem(409, "conflict");
     let (proved, text) = verify(&stack, &waited).await;
     assert!(!proved, "{text}");
     at_once(&stack).await;

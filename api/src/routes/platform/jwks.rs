@@ -12,7 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::problem::{Code, Problem};
 
 /// Verifiers keep the set this long; the next key is published for longer before it signs.
-const CACHE: &str = "max-age=300, must-revalidate";
+const CACHE: &str = "max-age=60, must-revalidate";
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(routes!(handler), OPEN)

@@ -1,5 +1,5 @@
-//! `berth rotate verify`: the checklist of a rotation, each point proved from what the server
-//! publishes and not from what it says of itself.
+//! `berth rotate verify`: the checklist of a rotation, from its signed evidence and from the keys that
+//! are published now.
 
 use domain::signed_document::{self, RotationEvidence};
 use domain::signing_key::{Kid, Purpose};
@@ -19,9 +19,11 @@ const JWKS: &str = "/.well-known/jwks.json";
 struct Rotation {
     id: String,
     kind: Purpose,
+    mode: String,
     old_key: Option<Kid>,
     new_key: Option<Kid>,
-    refused_at: Option<String>,
+    #[serde(default)]
+    ended_keys: Vec<Kid>,
     evidence: Option<Value>,
 }
 
@@ -61,41 +63,51 @@ pub(super) async fn run(id: &str, session: &mut Session<'_>) -> Result {
 }
 
 fn points(rotation: &Rotation, evidence: &Value, set: &Value) -> Vec<Point> {
-    let is_published = |kid: &Option<Kid>| {
-        let kid = kid.as_ref();
-        kid.is_some_and(|kid| published_key(set, kid, rotation.kind).is_some())
-    };
-    let text = |kid: &Option<Kid>| kid.as_ref().map(|kid| json!(kid));
-    let about = evidence["rotation_id"] == rotation.id.as_str()
-        && Some(&evidence["old_key"]) == text(&rotation.old_key).as_ref()
-        && Some(&evidence["new_key"]) == text(&rotation.new_key).as_ref();
+    let is_published = |kid: &Kid| published_key(set, kid, rotation.kind).is_some();
+    let told = json!({
+        "rotation_id": rotation.id, "rotation_kind": rotation.kind, "mode": rotation.mode,
+        "old_key": rotation.old_key, "new_key": rotation.new_key, "ended_keys": rotation.ended_keys,
+    });
+    let members = told.as_object().into_iter().flatten();
+    let about = members
+        .clone()
+        .all(|(name, value)| evidence[name] == *value);
     let mut points = vec![
         (
             "the evidence is signed by a published key",
             is_signed(evidence, set),
         ),
         ("it is about this rotation and its keys", about),
-        ("the rotation succeeded", evidence["outcome"] == "succeeded"),
         (
-            "the new key was proved before it signed",
+            "it says that the rotation succeeded",
+            evidence["outcome"] == "succeeded",
+        ),
+        (
+            "it says that the new key was proved before it signed",
             evidence["new_key_proved"] == true,
         ),
         (
-            "what the old key signed was seen to be refused",
-            evidence["old_key_refused"] == true && rotation.refused_at.is_some(),
+            "it says that what the ended keys signed was seen to be refused",
+            evidence["ended_keys_refused"] == true,
         ),
         (
-            "the old key is not published",
-            !is_published(&rotation.old_key),
+            "the old key has ended",
+            rotation
+                .old_key
+                .as_ref()
+                .is_some_and(|old| rotation.ended_keys.contains(old)),
         ),
-        ("the new key is published", is_published(&rotation.new_key)),
+        (
+            "none of the ended keys is published",
+            !rotation.ended_keys.iter().any(is_published),
+        ),
     ];
     let targets = evidence["targets"].as_array();
     for target in targets.into_iter().flatten() {
         let name = match target["name"].as_str() {
-            Some("contained") => "it was contained in time",
-            Some("rekeyed") => "it was rekeyed in time",
-            _ => "a target was met",
+            Some("contained") => "it says that it was contained in time",
+            Some("rekeyed") => "it says that it was rekeyed in time",
+            _ => "it says that a target was met",
         };
         points.push((name, target["met"] == true));
     }
@@ -119,29 +131,33 @@ mod tests {
     #[test]
     fn evidence_without_a_signature_proves_nothing() {
         let [old, new] = [[1; 32], [2; 32]].map(|bytes| PublicKey::from_bytes(bytes).kid());
-        let evidence = json!({"rotation_id": "rot_1", "outcome": "succeeded", "old_key": old,
-                              "new_key": new, "new_key_proved": true, "old_key_refused": true,
-                              "targets": [{"name": "contained", "met": false}]});
+        let mut evidence = json!({"rotation_id": "rot_1", "rotation_kind": "jwt_signer", "mode": "break_glass",
+            "outcome": "succeeded", "old_key": old, "new_key": new, "ended_keys": [old],
+            "new_key_proved": true, "ended_keys_refused": true,
+            "targets": [{"name": "contained", "met": false}]});
         let rotation = Rotation {
             id: "rot_1".to_owned(),
             kind: Purpose::JwtSigner,
+            mode: "break_glass".to_owned(),
+            ended_keys: vec![old.clone()],
             old_key: Some(old),
             new_key: Some(new),
-            refused_at: Some("2026-01-01T00:00:00Z".to_owned()),
             evidence: None,
         };
-        let failed: Vec<&str> = points(&rotation, &evidence, &json!({"keys": []}))
-            .into_iter()
-            .filter(|(_, holds)| !holds)
-            .map(|(point, _)| point)
-            .collect();
-        assert_eq!(
-            failed,
-            [
-                "the evidence is signed by a published key",
-                "the new key is published",
-                "it was contained in time"
-            ]
+        let failed = |evidence: &Value| -> Vec<&str> {
+            points(&rotation, evidence, &json!({"keys": []}))
+                .into_iter()
+                .filter(|(_, holds)| !holds)
+                .map(|(point, _)| point)
+                .collect()
+        };
+        let (unsigned, late) = (
+            "the evidence is signed by a published key",
+            "it says that it was contained in time",
         );
+        assert_eq!(failed(&evidence), [unsigned, late]);
+        evidence["ended_keys"] = json!([]);
+        let other = "it is about this rotation and its keys";
+        assert_eq!(failed(&evidence), [unsigned, other, late]);
     }
 }

@@ -20,7 +20,7 @@ async fn published_keys_are_public_named_by_themselves_and_cacheable() {
     assert_eq!(answer.header("content-type"), "application/jwk-set+json");
     assert_eq!(
         answer.header("cache-control"),
-        "max-age=300, must-revalidate"
+        "max-age=60, must-revalidate"
     );
     let keys = set["keys"].as_array().expect("keys");
     // Of each purpose the one that signs and the one that will.

@@ -42,7 +42,7 @@ struct Request {
     #[schema(value_type = String)]
     kind: Purpose,
     /// `scheduled`: what the old key signed holds until it has served its time. `break_glass`: from
-    /// now on nothing that it signed holds.
+    /// now on nothing holds that any key of this kind signed before.
     #[schema(value_type = String)]
     mode: Mode,
     /// Why, for the evidence and the audit log; one line.

@@ -50,8 +50,13 @@ struct RotationView {
     /// When it was seen that what the old key signed is refused.
     #[serde(with = "time::serde::rfc3339::option")]
     refused_at: Option<OffsetDateTime>,
-    /// Receipts that the new key signed in the old one's place.
+    /// Every key that it revoked.
+    #[schema(value_type = Vec<String>)]
+    ended_keys: Vec<Kid>,
+    /// Receipts and evidence that the new key signed in their place.
     documents_resigned: i64,
+    /// Those that the ended keys had never signed, whatever they say.
+    documents_refused: i64,
     /// `succeeded`, `called_off` or `failed`; null: it is under way.
     #[schema(required)]
     outcome: Option<String>,
@@ -85,7 +90,9 @@ impl From<Rotation> for RotationView {
             activated_at: rotation.activated_at,
             revoked_at: rotation.revoked_at,
             refused_at: rotation.refused_at,
+            ended_keys: rotation.ended_kids,
             documents_resigned: rotation.documents_resigned,
+            documents_refused: rotation.documents_refused,
             outcome: rotation.outcome,
             evidence: rotation.evidence,
             operation_id: rotation.operation_id,
