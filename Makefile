@@ -4,7 +4,7 @@ export BERTH_DEV_DIR := $(CURDIR)/.dev
 export PATH := $(PATH):$(HOME)/.cargo/bin
 unexport DATABASE_URL
 
-.PHONY: up down clean-data test check bench faults setup test-setup build
+.PHONY: up down clean-data test check bench faults ops-data-growth-check setup test-setup build
 
 setup:
 	@scripts/setup.sh
@@ -37,3 +37,6 @@ bench: setup
 
 faults: test-setup
 	@scripts/test.sh faults queue
+
+ops-data-growth-check: build
+	@scripts/ops/data_growth_check.sh

@@ -1,6 +1,7 @@
 //! Rotations: a key after the other's, and the evidence of it.
 
 mod evidence;
+mod open;
 mod resign;
 
 use std::sync::Arc;
@@ -9,14 +10,12 @@ use contract::rotation::{
     Activate, Activated, Close, CloseInput, Open, OpenInput, Opened, Outcome, Publish, Published,
     Resign, ResignInput, Resigned, Revoke, Rotated,
 };
-use db::operation::NewOperation;
-use db::rotation::{self, NewRotation, Rotation};
+use db::rotation::{self, Rotation};
 use db::{PgConnection, PgPool};
 use domain::id::RotationId;
-use domain::operation::OperationKind;
 use domain::policy::{self, Policy, Scope};
 use domain::reason::Code;
-use domain::rotation::{Mode, cadence, overlap};
+use domain::rotation::{Mode, overlap};
 use domain::signing_key::{Kid, Purpose, SigningKey};
 use domain::state::{OperationState, SigningKeyState, StepState};
 use platform::signing::{MAX_COPY_AGE, Signer};
@@ -44,7 +43,7 @@ impl Rotations {
         ctx: ActivityContext,
         input: OpenInput,
     ) -> Result<Option<Opened>, ActivityError> {
-        let opened = open(&self.pool, &input).await?;
+        let opened = open::open(&self.pool, &input).await?;
         if let Some(opened) = opened {
             name_run(&self.pool, &ctx, opened.rotation_id.uuid()).await?;
         }
@@ -95,80 +94,6 @@ impl Rotations {
     ) -> Result<Rotated, ActivityError> {
         Ok(beat(&ctx, self.end(input)).await?)
     }
-}
-
-async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Opened>, Refusal> {
-    let mut tx = pool.begin().await?;
-    let purpose = input.rotation.purpose;
-    let known = match input.rotation.rotation_id {
-        Some(id) => Some(id),
-        None => rotation::of_workflow(&mut tx, &input.workflow_id).await?,
-    };
-    let id = match known {
-        Some(id) => id,
-        None if is_due(&mut tx, purpose).await? => {
-            let new = NewRotation {
-                id: db::id::fresh(),
-                purpose,
-                mode: Mode::Scheduled,
-                reason: "its time has come",
-                requested_by: None,
-                workflow_id: &input.workflow_id,
-            };
-            place(&mut tx, new).await?;
-            new.id
-        }
-        None => return Ok(None),
-    };
-    let found = find(&mut tx, id).await?;
-    if found.ended_at.is_some() {
-        return Ok(None);
-    }
-    audit::rotation(&mut tx, &found, "open").await?;
-    tx.commit().await?;
-    Ok(Some(Opened {
-        rotation_id: id,
-        mode: found.mode,
-    }))
-}
-
-/// Whether the schedule replaces the key that signs: it is old enough, and nobody else is at it.
-async fn is_due(conn: &mut PgConnection, purpose: Purpose) -> Result<bool, Refusal> {
-    rotation::turn(conn, purpose).await?;
-    let limit = value(conn, cadence(purpose)).await?;
-    let active = db::signing_key::the_one(conn, purpose, SigningKeyState::Active).await?;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "ages are far below 2^52 seconds"
-    )]
-    let old = active.is_some_and(|key| key.age_seconds >= limit as f64);
-    Ok(old && !rotation::is_pending(conn, purpose, None).await?)
-}
-
-/// Writes a rotation of the schedule's, and its operation.
-async fn place(conn: &mut PgConnection, new: NewRotation<'_>) -> Result<(), Refusal> {
-    rotation::insert(conn, new).await?;
-    let waits = [
-        &policy::PUBLISH,
-        overlap(new.purpose),
-        &policy::OPERATION_DEADLINE,
-    ];
-    let mut deadline_seconds = 0;
-    for wait in waits {
-        deadline_seconds += value(conn, wait).await?;
-    }
-    let operation = NewOperation {
-        id: db::id::fresh(),
-        org_id: None,
-        kind: OperationKind::RotationCreate,
-        resource_id: new.id.uuid(),
-        workflow_id: new.workflow_id,
-        requested_by: None,
-        params: serde_json::json!({}),
-        deadline_seconds,
-    };
-    db::operation::insert(conn, &operation).await?;
-    Ok(())
 }
 
 async fn value(conn: &mut PgConnection, policy: &'static Policy) -> Result<i64, Refusal> {

@@ -23,6 +23,7 @@ pub mod browser_session;
 pub mod capacity;
 pub mod catalog;
 pub mod clock;
+pub mod data_growth;
 pub mod dead_letter;
 pub mod diagram;
 pub mod error;

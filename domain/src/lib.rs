@@ -9,6 +9,7 @@ pub mod api_key;
 pub mod billing;
 pub mod browser_session;
 pub mod client_address;
+pub mod data_growth;
 pub mod envelope;
 pub mod event;
 pub mod health;

@@ -127,6 +127,14 @@ policies! {
         "Within how long nothing that a stolen key signed is to hold.";
     REKEY_TARGET = "rotation.rekey_target_seconds", Seconds 1..=86_400, default 900,
         "Within how long all that it had signed and is needed is to be signed anew.";
+    DATA_ROWS_TRIGGER = "data_growth.rows_trigger", Count 1_000..=1_000_000_000_000, default 10_000_000,
+        "Rows from which a table that only grows is to be converted to partitions.";
+    DATA_BYTES_TRIGGER = "data_growth.bytes_trigger", Count 1_000_000..=1_000_000_000_000_000, default 50_000_000_000,
+        "The same in bytes, indexes included.";
+    DATA_VACUUM_LAG = "data_growth.vacuum_lag_seconds", Seconds 60..=31_536_000, default 604_800,
+        "For how long such a table may go without a vacuum.";
+    DATA_FREEZE_AGE = "data_growth.freeze_age_transactions", Count 1_000_000..=2_000_000_000, default 500_000_000,
+        "How many transactions ago its oldest row that is not frozen may be.";
     RELAY_ATTEMPTS = "relay.attempts_max", Count 1..=1_000, default 10,
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,

@@ -41,6 +41,12 @@ pub(crate) struct Page<T> {
     next_page_token: Option<String>,
 }
 
+impl<T> Page<T> {
+    pub(crate) fn items(&self) -> &[T] {
+        &self.items
+    }
+}
+
 impl<T: Row> Show for Page<T> {
     fn table(&self) -> Table {
         let mut table = Table::columns(T::HEADINGS);

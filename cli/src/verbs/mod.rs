@@ -16,6 +16,7 @@ mod input;
 mod list;
 mod node;
 mod op;
+mod partition;
 mod policy;
 pub(crate) mod progress;
 mod project;
@@ -70,6 +71,8 @@ pub(crate) enum Command {
     Dlq(Operator<dlq::Verb>),
     /// Work that waits for people (operators)
     Workflow(Operator<workflow::Verb>),
+    /// Tables that only grow (operators)
+    Partition(Operator<partition::Verb>),
     /// Replace keys, in time or as they were stolen (operators)
     Rotate(Operator<rotate::Verb>),
     /// Keys that Berth signs with (operators)
@@ -116,6 +119,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Rule(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
         Command::Workflow(group) => group.run(console).await,
+        Command::Partition(group) => group.run(console).await,
         Command::Rotate(group) => group.run(console).await,
         Command::SigningKey(group) => group.run(console).await,
         Command::Completions { shell } => completions(shell, root, console),

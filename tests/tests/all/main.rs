@@ -12,6 +12,7 @@ mod browser_sessions;
 mod capacity;
 mod cli;
 mod codec;
+mod data_growth;
 mod delivery;
 mod dial;
 mod endings;

@@ -20,6 +20,19 @@ pub(super) async fn observe(conn: &mut PgConnection) -> db::Result<()> {
     metrics::gauge!("billing_runs_failed").set(gauge(billing.runs_failed));
     metrics::gauge!("usage_metering_lag_seconds").set(billing.metering_lag_seconds);
     metrics::gauge!("ledger_imbalance_micros").set(gauge(billing.imbalance_micros));
+    for sample in db::data_growth::sample(conn).await? {
+        let (table, size) = (sample.table.as_str(), sample.size);
+        metrics::gauge!("data_growth_rows", "table" => table).set(gauge(size.rows));
+        metrics::gauge!("data_growth_bytes", "table" => table).set(gauge(size.bytes));
+        metrics::gauge!("data_growth_vacuum_lag_seconds", "table" => table)
+            .set(gauge(size.vacuum_lag_seconds));
+        metrics::gauge!("data_growth_freeze_age_transactions", "table" => table)
+            .set(gauge(size.frozen_transactions_ago));
+    }
+    let rows = db::policy::resolve(conn, &policy::DATA_ROWS_TRIGGER, Scope::Platform).await?;
+    metrics::gauge!("data_growth_rows_trigger").set(gauge(rows));
+    let bytes = db::policy::resolve(conn, &policy::DATA_BYTES_TRIGGER, Scope::Platform).await?;
+    metrics::gauge!("data_growth_bytes_trigger").set(gauge(bytes));
     Ok(())
 }
 

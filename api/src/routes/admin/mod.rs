@@ -4,6 +4,7 @@ mod authorization_policies;
 mod billing_runs;
 mod capacity;
 mod credits;
+mod data_growth;
 mod dead_letters;
 mod identities;
 mod nodes;
@@ -33,6 +34,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         credits::endpoints(),
         billing_runs::endpoints(),
         rotations::endpoints(),
+        data_growth::endpoints(),
         signing_keys::endpoints(),
     ]
     .into_iter()

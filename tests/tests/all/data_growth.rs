@@ -1,0 +1,54 @@
+//! Tables that only grow.
+
+use serde_json::json;
+use tests::rough_stack;
+
+const PATH: &str = "/api/v1/admin/data-growth";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_only_grow_are_measured_against_their_triggers() {
+    let stack = rough_stack().await;
+    sqlx::query(
+        "insert into usage_records (id, created_at, epoch, org_id, project_id, allocation_id, interval_id,
+                                    meter, sku, quantity, started_at, ended_at)
+         select id, uuid_v7_at(id), 1, id, id, id, id, 'gpu_seconds', 'none', 1, '2001-01-01', '2001-01-02'
+         from (select uuid_v7() as id from generate_series(1, 2000)) as made",
+    )
+    .execute(&stack.database().await)
+    .await
+    .expect("records");
+    let table = async |name: &str| {
+        let seen = stack.admin().get(PATH).await.expect(200);
+        let items = seen["items"].as_array().expect("a list").clone();
+        let mut found = items.into_iter().filter(|one| one["table"] == name);
+        found.next().expect("a guarded table")
+    };
+    let rows = tests::eventually("statistics", std::time::Duration::from_mins(1), || async {
+        let now = table("usage_records").await;
+        (now["rows"].as_i64() >= Some(2_000)).then_some(now)
+    })
+    .await;
+    assert_eq!(rows["verdict"], "well", "{rows}");
+    assert!(rows["bytes"].as_i64() > Some(100_000), "{rows}");
+    assert!(rows["oldest_at"].is_string(), "{rows}");
+    let well = stack.berth(&["partition", "check"]).await;
+    assert!(well.status.success(), "{well:?}");
+
+    let path = "/api/v1/admin/policies/data_growth.rows_trigger";
+    let trigger = |value: i64| json!({"scope": "platform", "value": value});
+    stack.admin().put(path, &trigger(1_000)).await.expect(200);
+    assert_eq!(table("usage_records").await["verdict"], "crossed");
+    let crossed = stack.berth(&["partition", "check"]).await;
+    assert_eq!(crossed.status.code(), Some(1), "{crossed:?}");
+    let text = String::from_utf8_lossy(&crossed.stdout).into_owned();
+    assert!(
+        text.contains("usage_records") && text.contains("crossed"),
+        "{text}"
+    );
+    stack
+        .admin()
+        .put(path, &trigger(10_000_000))
+        .await
+        .expect(200);
+    stack.owner().get(PATH).await.problem(403, "forbidden");
+}
