@@ -5,14 +5,15 @@ mod post;
 use std::sync::Arc;
 
 use contract::billing::{
-    Billed, Close, CloseInput, Open, OpenInput, Opened, Outcome, Post, PostInput, Posted,
+    Billed, Close, CloseInput, LateBehind, Open, OpenInput, Opened, Outcome, Post, PostInput,
+    Posted,
 };
 use db::billing::run::{self, NewRun, Run};
 use db::billing::shard;
 use db::operation::NewOperation;
 use db::{PgConnection, PgPool};
 use domain::billing::Period;
-use domain::id::BillingRunId;
+use domain::id::{BillingRunId, OrgId};
 use domain::operation::OperationKind;
 use domain::policy::{self, Scope};
 use domain::reason::Code;
@@ -93,6 +94,7 @@ async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Opened>, Refusa
     tx.commit().await?;
     Ok(Some(Opened {
         run_id: id,
+        org_id: run.org_id,
         period_seconds: (
             run.period.start.unix_timestamp(),
             run.period.end.unix_timestamp(),
@@ -107,17 +109,16 @@ async fn scheduled(pool: &PgPool, input: &OpenInput) -> Result<Option<BillingRun
     if let Some(id) = run::of_workflow(&mut tx, &input.workflow_id).await? {
         return Ok(Some(id));
     }
-    let period = if input.late {
-        shard::late(&mut tx).await?
-    } else {
-        Some(month(input)?)
+    let found = match input.late_behind {
+        Some(behind) => late(&mut tx, behind).await?,
+        None => Some((None, month(input)?)),
     };
-    let Some(period) = period else {
+    let Some((org_id, period)) = found else {
         return Ok(None);
     };
     let new = NewRun {
         id: db::id::fresh(),
-        org_id: None,
+        org_id,
         period,
         workflow_id: &input.workflow_id,
     };
@@ -139,6 +140,18 @@ async fn scheduled(pool: &PgPool, input: &OpenInput) -> Result<Option<BillingRun
     db::operation::insert(&mut tx, &operation).await?;
     tx.commit().await?;
     Ok(Some(new.id))
+}
+
+/// The next late period, and whose. A month is billed anew for everybody at once; any other period is
+/// one organization's own.
+async fn late(
+    conn: &mut PgConnection,
+    behind: LateBehind,
+) -> Result<Option<(Option<OrgId>, Period)>, Refusal> {
+    let start = OffsetDateTime::from_unix_timestamp(behind.start_seconds);
+    let start = start.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let found = shard::late(conn, start, behind.org_id).await?;
+    Ok(found.map(|(org, period)| ((!period.is_month()).then_some(org), period)))
 }
 
 fn month(input: &OpenInput) -> Result<Period, Refusal> {

@@ -42,14 +42,26 @@ pub struct OpenInput {
     pub workflow_id: String,
     /// For when the schedule wanted it, in seconds since 1970; `None`: no schedule asked.
     pub scheduled_seconds: Option<i64>,
-    /// Not the month before, but a period that was billed before all of its use was known.
-    pub late: bool,
+    /// Not the month before, but what was billed before all of its use was known, behind this;
+    /// `None`: the month.
+    pub late_behind: Option<LateBehind>,
+}
+
+/// Where the look for late periods goes on: by their start, and by organization.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateBehind {
+    /// In seconds since 1970.
+    pub start_seconds: i64,
+    /// `None`: behind all periods that begin then.
+    pub org_id: Option<OrgId>,
 }
 
 /// The run, ready to be billed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
     pub run_id: BillingRunId,
+    /// Whose use alone is billed; `None`: everybody's.
+    pub org_id: Option<OrgId>,
     /// Start and end, in seconds since 1970.
     pub period_seconds: (i64, i64),
 }

@@ -3,7 +3,8 @@
 //! at any point.
 
 use contract::billing::{
-    Billed, BillingInput, BillingSteps, CloseInput, OpenInput, Outcome, PostInput, Tally,
+    Billed, BillingInput, BillingSteps, CloseInput, LateBehind, OpenInput, Opened, Outcome,
+    PostInput, Tally,
 };
 use domain::id::BillingRunId;
 use temporalio_common::SearchAttributeKey;
@@ -38,17 +39,24 @@ impl BillingRun {
             run_id: ctx.state(|s| s.input.run_id),
             workflow_id: ctx.workflow_id().to_owned(),
             scheduled_seconds: scheduled.map(|at| at.seconds()),
-            late: false,
+            late_behind: None,
         };
         let mut billed = None;
-        while let Some(done) = bill_one(ctx, &input).await? {
+        while let Some((opened, done)) = bill_one(ctx, &input).await? {
             let goes_on = input.run_id.is_none() && done.outcome == Outcome::Succeeded;
             // What the UI shows is the period that was asked for.
             billed.get_or_insert(done);
             if !goes_on || ctx.cancellation_token().is_cancelled() {
                 break;
             }
-            input.late = true;
+            // Each late period is tried once, whatever comes of it.
+            input.late_behind = Some(match input.late_behind {
+                None => LateBehind::default(),
+                Some(_) => LateBehind {
+                    start_seconds: opened.period_seconds.0,
+                    org_id: opened.org_id,
+                },
+            });
         }
         if ctx.cancellation_token().is_cancelled() {
             return Err(WorkflowTermination::cancelled());
@@ -65,7 +73,7 @@ impl BillingRun {
 async fn bill_one(
     ctx: &WorkflowContext<BillingRun>,
     input: &OpenInput,
-) -> Result<Option<Billed>, WorkflowTermination> {
+) -> Result<Option<(Opened, Billed)>, WorkflowTermination> {
     let options = limits::billing("fix what is billed");
     let opened = ctx
         .execute_activity(BillingSteps::open, input.clone(), options)
@@ -82,7 +90,7 @@ async fn bill_one(
     let billed = ctx
         .execute_activity(BillingSteps::close, input, options)
         .await?;
-    Ok(Some(billed))
+    Ok(Some((opened, billed)))
 }
 
 async fn bill(ctx: &WorkflowContext<BillingRun>, run_id: BillingRunId) -> Outcome {

@@ -3,6 +3,7 @@
 use domain::billing::Period;
 use domain::id::{BillingRunId, OrgId};
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::Account;
 use crate::error::Result;
@@ -158,16 +159,24 @@ pub async fn unpark(conn: &mut PgConnection, orgs: &[OrgId], period: Period) -> 
     Ok(())
 }
 
-/// The first period that was billed before all of its use was known.
-pub async fn late(conn: &mut PgConnection) -> Result<Option<Period>> {
+/// The next period that was billed before all of its use was known, and whose: by start and
+/// organization, behind these (`None`: behind all that begin then).
+pub async fn late(
+    conn: &mut PgConnection,
+    start: OffsetDateTime,
+    org: Option<OrgId>,
+) -> Result<Option<(OrgId, Period)>> {
     let row = sqlx::query!(
-        r#"select lower(period) as "start!", upper(period) as "end!"
-           from billing_late order by lower(period) limit 1"#
+        r#"select org_id, lower(period) as "start!", upper(period) as "end!" from billing_late
+           where lower(period) > $1 or (lower(period) = $1 and org_id > $2)
+           order by lower(period), org_id limit 1"#,
+        start,
+        org.map(OrgId::uuid),
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Period {
-        start: row.start,
-        end: row.end,
+    Ok(row.map(|row| {
+        let (start, end) = (row.start, row.end);
+        (row.org_id.into(), Period { start, end })
     }))
 }

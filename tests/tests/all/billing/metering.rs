@@ -146,35 +146,74 @@ async fn priced(stack: &Stack, org: Uuid, interval: Uuid) {
         .expect("an account");
 }
 
-/// Nobody has to ask for the period again.
+/// Nobody has to ask for the period again; an odd one is billed anew for its organization alone, and one
+/// that cannot be billed keeps nobody waiting.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_becomes_known_late_is_billed_by_the_next_scheduled_run() {
     let stack = rough_stack().await;
-    let org = world::organization(&stack, "USD").await;
-    let (start, end) = ("2003-07-01T00:00:00Z", "2003-08-01T00:00:00Z");
-    let first = micros(start);
-    let used = interval(&stack, org, first, Some(first + 60 * MINUTE)).await;
-    priced(&stack, org, used).await;
-    world::bill(&stack, start, end, Some(org)).await;
-    assert_eq!(
-        world::accounts(&stack, org).await["receivable"],
-        -12_000_000
-    );
-    close(&stack, used, first + 15 * MINUTE).await;
-    meter(&stack, at(first + 90 * MINUTE)).await;
-    let late = async || -> i64 {
-        sqlx::query_scalar("select count(*) from billing_late where org_id = $1")
-            .bind(org)
-            .fetch_one(&stack.database().await)
+    let month = ("2003-07-01T00:00:00Z", "2003-08-01T00:00:00Z");
+    let days = ("2003-09-03T00:00:00Z", "2003-09-05T00:00:00Z");
+    let mut orgs = Vec::new();
+    for (start, end) in [month, days, days] {
+        let org = world::organization(&stack, "USD").await;
+        let first = micros(start);
+        let used = interval(&stack, org, first, Some(first + 60 * MINUTE)).await;
+        priced(&stack, org, used).await;
+        world::bill(&stack, start, end, Some(org)).await;
+        assert_eq!(
+            world::accounts(&stack, org).await["receivable"],
+            -12_000_000
+        );
+        close(&stack, used, first + 15 * MINUTE).await;
+        orgs.push(org);
+    }
+    // The last one's currency has no prices: it is parked.
+    sqlx::query("update billing_accounts set currency = 'SEK' where org_id = $1")
+        .bind(orgs[2])
+        .execute(&role_pool(&stack, "worker").await)
+        .await
+        .expect("an account");
+    meter(&stack, at(micros("2003-10-01T00:00:00Z"))).await;
+    let late = async || -> Vec<Uuid> {
+        sqlx::query_scalar("select org_id from billing_late where org_id = any($1) order by org_id")
+            .bind(&orgs)
+            .fetch_all(&stack.database().await)
             .await
-            .expect("a count")
+            .expect("late ones")
     };
-    assert_eq!(late().await, 1);
+    assert_eq!(late().await, orgs);
+    let bystander = world::organization(&stack, "USD").await;
     sweep::trigger(&stack, "billing").await;
-    eventually("it is billed anew", LIMIT, || async {
-        (late().await == 0).then_some(())
+    eventually("they are billed anew", LIMIT, || async {
+        (late().await == [orgs[2]]).then_some(())
     })
     .await;
-    assert_eq!(world::accounts(&stack, org).await["receivable"], -3_000_000);
-    world::assert_sound(&stack, &[org]).await;
+    for org in &orgs[..2] {
+        assert_eq!(
+            world::accounts(&stack, *org).await["receivable"],
+            -3_000_000
+        );
+    }
+    eventually("the schedule's run ends", LIMIT, || async {
+        let open: i64 = sqlx::query_scalar(
+            "select count(*) from billing_runs where ended_at is null or period @> $1",
+        )
+        .bind(at(micros(days.0)))
+        .fetch_one(&stack.database().await)
+        .await
+        .expect("a count");
+        // Each of the two was billed once, and once more.
+        (open == 4).then_some(())
+    })
+    .await;
+    let claims: i64 = sqlx::query_scalar(
+        "select count(*) from billing_claims where org_id = $1 and period @> $2",
+    )
+    .bind(bystander)
+    .bind(at(micros(days.0)))
+    .fetch_one(&stack.database().await)
+    .await
+    .expect("a count");
+    assert_eq!(claims, 0, "an odd period was billed for somebody else");
+    world::assert_sound(&stack, &orgs).await;
 }
