@@ -7,15 +7,15 @@ mod resign;
 use std::sync::Arc;
 
 use contract::rotation::{
-    Activate, Activated, Close, CloseInput, Open, OpenInput, Opened, Outcome, Publish, Published,
-    Resign, ResignInput, Resigned, Revoke, Rotated,
+    Activate, Activated, Close, CloseInput, Open, OpenInput, Opened, Publish, Published, Resign,
+    ResignInput, Resigned, Revoke, Rotated,
 };
 use db::rotation::{self, Rotation};
 use db::{PgConnection, PgPool};
 use domain::id::RotationId;
 use domain::policy::{self, Policy, Scope};
 use domain::reason::Code;
-use domain::rotation::{Mode, overlap};
+use domain::rotation::{Mode, Outcome, overlap};
 use domain::signing_key::{Kid, Purpose, SigningKey};
 use domain::state::{OperationState, SigningKeyState, StepState};
 use platform::signing::{MAX_COPY_AGE, Signer};
@@ -127,6 +127,7 @@ impl Rotations {
         if found.new_kid.is_none() {
             rotation::turn(&mut tx, found.purpose).await?;
             self.name_keys(&mut tx, &found).await?;
+            audit::rotation(&mut tx, &found, "publish").await?;
             found = find_open(&mut tx, id).await?;
         }
         let kid = found.new_kid.clone().ok_or_else(|| keyless(id))?;
@@ -242,12 +243,13 @@ impl Rotations {
             }
         }
         let mut tx = self.pool.begin().await?;
-        rotation::set_refused(&mut tx, id).await?;
+        if rotation::set_refused(&mut tx, id).await? {
+            audit::rotation(&mut tx, &found, "revoke").await?;
+        }
         let all: Vec<String> = found.ended_kids.iter().map(Kid::to_string).collect();
         let what = format!("what was signed by {} is refused", all.join(", "));
         let (operation, done) = (found.operation_id, StepState::Succeeded);
         record_step(&mut tx, operation, "revoke", done, Some(&what)).await?;
-        audit::rotation(&mut tx, &found, "revoke").await?;
         tx.commit().await?;
         Ok(())
     }
@@ -264,15 +266,12 @@ impl Rotations {
             let members = evidence::members(&found, input.outcome, limits, now)?;
             let active = self.signer.active(Purpose::JwtSigner).await;
             let signed = receipt::sign_document(members, &active.map_err(Fault::own)?)?;
-            let (outcome, state, code) = match input.outcome {
-                Outcome::Succeeded => ("succeeded", OperationState::Succeeded, None),
-                Outcome::CalledOff => ("called_off", OperationState::Cancelled, None),
-                Outcome::Failed => {
-                    let why = Some(Code::step_exhausted());
-                    ("failed", OperationState::Failed, why)
-                }
+            let (state, code) = match input.outcome {
+                Outcome::Succeeded => (OperationState::Succeeded, None),
+                Outcome::CalledOff => (OperationState::Cancelled, None),
+                Outcome::Failed => (OperationState::Failed, Some(Code::step_exhausted())),
             };
-            rotation::end(&mut tx, found.id, outcome, &signed).await?;
+            rotation::end(&mut tx, found.id, input.outcome, &signed).await?;
             if let Some(operation) = found.operation_id {
                 if input.outcome == Outcome::Succeeded {
                     let done = StepState::Succeeded;
@@ -284,15 +283,9 @@ impl Rotations {
             tx.commit().await?;
             observe(&found, now);
         }
-        let outcome = match found.outcome.as_deref() {
-            Some("succeeded") => Outcome::Succeeded,
-            Some("called_off") => Outcome::CalledOff,
-            Some(_) => Outcome::Failed,
-            None => input.outcome,
-        };
         Ok(Rotated {
             rotation_id: Some(found.id),
-            outcome,
+            outcome: found.outcome.unwrap_or(input.outcome),
         })
     }
 }

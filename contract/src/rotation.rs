@@ -1,7 +1,7 @@
 //! Replacing the keys that Berth signs with; queue `security`.
 
 use domain::id::{AllocationId, RotationId};
-use domain::rotation::Mode;
+use domain::rotation::{Mode, Outcome};
 use domain::signing_key::{Kid, Purpose};
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
@@ -57,17 +57,6 @@ pub struct Resigned {
     pub documents: u32,
     /// The last one looked at; `None`: there was none left.
     pub last: Option<(AllocationId, i32)>,
-}
-
-/// How a rotation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    Succeeded,
-    /// Somebody cancelled it before the new key signed, or while the old one served its time.
-    CalledOff,
-    /// A step failed for good.
-    Failed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

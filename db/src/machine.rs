@@ -306,6 +306,23 @@ pub async fn receipts_of(
         .collect())
 }
 
+/// How many receipts name one of these keys; of machines that are still held alone, or of all.
+pub async fn count_receipts_of(
+    conn: &mut PgConnection,
+    kids: &[Kid],
+    held_only: bool,
+) -> Result<i64> {
+    let kids: Vec<String> = kids.iter().map(Kid::to_string).collect();
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!" from allocation_nodes
+           where receipt ->> 'kid' = any($1) and (not $2 or released_at is null)"#,
+        &kids,
+        held_only,
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
 /// Puts the same receipt with another signature in a receipt's place.
 pub async fn resign_receipt(
     conn: &mut PgConnection,

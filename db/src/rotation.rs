@@ -1,7 +1,7 @@
 //! Rotations: keys that are replaced, how far that is, and the evidence.
 
 use domain::id::{OperationId, RotationId, UserId};
-use domain::rotation::Mode;
+use domain::rotation::{Mode, Outcome};
 use domain::signed_document::{RotationEvidence, Signed};
 use domain::signing_key::{Kid, Purpose};
 use sqlx::PgConnection;
@@ -37,8 +37,8 @@ pub struct Rotation {
     pub documents_resigned: i64,
     /// Documents that the ended keys never signed, whatever they say.
     pub documents_refused: i64,
-    /// `succeeded`, `called_off` or `failed`, once it has ended.
-    pub outcome: Option<String>,
+    /// `None`: it is under way.
+    pub outcome: Option<Outcome>,
     /// A signed document.
     pub evidence: Option<serde_json::Value>,
     pub operation_id: Option<OperationId>,
@@ -119,7 +119,10 @@ pub async fn list(
                     .collect::<Result<_>>()?,
                 documents_resigned: row.documents_resigned,
                 documents_refused: row.documents_refused,
-                outcome: row.outcome,
+                outcome: row
+                    .outcome
+                    .map(|outcome| parse(TABLE, "outcome", id, &outcome))
+                    .transpose()?,
                 evidence: row.evidence,
                 operation_id: row.operation_id.map(OperationId::from),
                 version: row.version,
@@ -235,15 +238,15 @@ pub async fn set_revoked(conn: &mut PgConnection, id: RotationId) -> Result<()> 
     Ok(())
 }
 
-/// What it signed was seen to be refused.
-pub async fn set_refused(conn: &mut PgConnection, id: RotationId) -> Result<()> {
-    sqlx::query!(
+/// What it signed was seen to be refused. `false`: it was seen before.
+pub async fn set_refused(conn: &mut PgConnection, id: RotationId) -> Result<bool> {
+    let done = sqlx::query!(
         "update rotations set refused_at = clock_timestamp() where id = $1 and refused_at is null",
         id.uuid(),
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// Notes keys that it revoked.
@@ -260,19 +263,28 @@ pub async fn add_ended(conn: &mut PgConnection, id: RotationId, kids: &[Kid]) ->
     Ok(())
 }
 
-/// So many documents more were signed anew, and so many were not what they say.
-pub async fn add_documents(
+/// So many documents more were signed anew.
+pub async fn add_resigned(conn: &mut PgConnection, id: RotationId, more: i64) -> Result<()> {
+    sqlx::query!(
+        "update rotations set documents_resigned = documents_resigned + $2 where id = $1",
+        id.uuid(),
+        more,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// So many documents name keys that did not sign them.
+pub async fn set_refused_documents(
     conn: &mut PgConnection,
     id: RotationId,
-    resigned: i64,
-    refused: i64,
+    count: i64,
 ) -> Result<()> {
     sqlx::query!(
-        "update rotations set documents_resigned = documents_resigned + $2,
-                              documents_refused = documents_refused + $3 where id = $1",
+        "update rotations set documents_refused = $2 where id = $1",
         id.uuid(),
-        resigned,
-        refused,
+        count,
     )
     .execute(conn)
     .await?;
@@ -316,14 +328,14 @@ pub async fn resign_evidence(
 pub async fn end(
     conn: &mut PgConnection,
     id: RotationId,
-    outcome: &str,
+    outcome: Outcome,
     evidence: &Signed<RotationEvidence>,
 ) -> Result<()> {
     sqlx::query!(
         "update rotations set outcome = $2, evidence = $3, ended_at = clock_timestamp()
          where id = $1 and ended_at is null",
         id.uuid(),
-        outcome,
+        outcome.as_str(),
         evidence.as_json(),
     )
     .execute(conn)

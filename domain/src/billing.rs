@@ -12,6 +12,26 @@ pub struct Period {
     pub end: OffsetDateTime,
 }
 
+/// How long one stretch of a chart is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Bucket {
+    Hour,
+    Day,
+}
+
+impl Bucket {
+    pub fn length(self) -> time::Duration {
+        match self {
+            Self::Hour => time::Duration::HOUR,
+            Self::Day => time::Duration::DAY,
+        }
+    }
+}
+
 /// Why a stretch of time cannot be billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {

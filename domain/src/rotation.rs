@@ -35,6 +35,36 @@ impl Mode {
     }
 }
 
+/// How a rotation ended.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    strum::Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Outcome {
+    Succeeded,
+    /// Somebody cancelled it before the new key signed, or while the old one served its time.
+    CalledOff,
+    /// A step failed for good.
+    Failed,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// How old a key of a purpose becomes before the schedule replaces it.
 pub fn cadence(purpose: Purpose) -> &'static Policy {
     match purpose {
@@ -56,9 +86,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modes_round_trip() {
+    fn names_round_trip() {
         for mode in Mode::VARIANTS {
             assert_eq!(mode.as_str().parse(), Ok(*mode));
+        }
+        for outcome in Outcome::VARIANTS {
+            assert_eq!(outcome.as_str().parse(), Ok(*outcome));
         }
     }
 }

@@ -199,7 +199,16 @@ impl Stack {
 
     /// `/metrics` of the stack's worker.
     pub async fn worker_metrics(&self) -> String {
-        let environment = crate::replica::environment(self, "worker");
+        self.metrics_of("worker").await
+    }
+
+    /// The same of the relay.
+    pub async fn relay_metrics(&self) -> String {
+        self.metrics_of("relay").await
+    }
+
+    async fn metrics_of(&self, role: &str) -> String {
+        let environment = crate::replica::environment(self, role);
         let address = &environment["BERTH_WORKER_METRICS_LISTEN"];
         let api = crate::Api::new(&format!("http://{address}"), None);
         api.get("/metrics").await.text

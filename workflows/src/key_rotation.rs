@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use contract::rotation::{
-    CloseInput, OpenInput, Opened, Outcome, ResignInput, Rotated, RotationInput, RotationSteps,
+    CloseInput, OpenInput, Opened, ResignInput, Rotated, RotationInput, RotationSteps,
 };
-use domain::rotation::Mode;
+use domain::rotation::{Mode, Outcome};
 use temporalio_common::ActivityDefinition;
 use temporalio_common::data_converters::TemporalDeserializable;
 use temporalio_macros::{workflow, workflow_methods};

@@ -1,8 +1,7 @@
 //! What an auditor reads of a rotation: who, why, which keys, when, and whether that was in time.
 
-use contract::rotation::Outcome;
 use db::rotation::Rotation;
-use domain::rotation::Mode;
+use domain::rotation::{Mode, Outcome};
 use platform::signing::PUBLIC_COPY_AGE;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;

@@ -33,6 +33,8 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
                 workflow_id: &input.workflow_id,
             };
             place(&mut tx, new).await?;
+            let placed = find(&mut tx, new.id).await?;
+            audit::rotation(&mut tx, &placed, "open").await?;
             new.id
         }
         None => return Ok(None),
@@ -41,7 +43,6 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
     if found.ended_at.is_some() {
         return Ok(None);
     }
-    audit::rotation(&mut tx, &found, "open").await?;
     tx.commit().await?;
     Ok(Some(Opened {
         rotation_id: id,

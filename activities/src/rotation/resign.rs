@@ -24,7 +24,7 @@ impl Rotations {
         let id = input.rotation_id;
         let mut tx = self.pool.begin().await?;
         let found = find_open(&mut tx, id).await?;
-        let (mut resigned, mut refused, mut last) = (0, 0, None);
+        let (mut resigned, mut refused, mut last) = (0, found.documents_refused, None);
         // Tickets live for seconds: whoever had one asks for another.
         if found.purpose == Purpose::JwtSigner {
             self.signer.renew().await.map_err(Fault::own)?;
@@ -34,12 +34,10 @@ impl Rotations {
             let kids = db::signing_key::revoked(&mut tx, found.purpose).await?;
             if input.after.is_none() {
                 for (rotation, old) in rotation::evidence_of(&mut tx, &kids).await? {
-                    let Some(new) = anew::<RotationEvidence>(&mut tx, &old, &active).await? else {
-                        refused += 1;
-                        continue;
-                    };
-                    rotation::resign_evidence(&mut tx, rotation, &new).await?;
-                    resigned += 1;
+                    if let Some(new) = anew::<RotationEvidence>(&mut tx, &old, &active).await? {
+                        rotation::resign_evidence(&mut tx, rotation, &new).await?;
+                        resigned += 1;
+                    }
                 }
             }
             // In time, receipts of machines that were given back have served.
@@ -49,19 +47,24 @@ impl Rotations {
                 db::machine::receipts_of(&mut tx, &kids, held_only, after, BATCH).await?;
             last = receipts.last().map(|old| (old.allocation_id, old.attempt));
             for old in &receipts {
-                let Some(new) = anew::<Receipt>(&mut tx, &old.receipt, &active).await? else {
-                    refused += 1;
-                    continue;
-                };
-                db::machine::resign_receipt(&mut tx, old, &new).await?;
-                resigned += 1;
+                if let Some(new) = anew::<Receipt>(&mut tx, &old.receipt, &active).await? {
+                    db::machine::resign_receipt(&mut tx, old, &new).await?;
+                    resigned += 1;
+                }
+            }
+            if last.is_none() {
+                // Whatever still names these keys was not signed by them.
+                let evidence = rotation::evidence_of(&mut tx, &kids).await?.len();
+                refused = db::machine::count_receipts_of(&mut tx, &kids, held_only).await?
+                    + i64::try_from(evidence).unwrap_or(i64::MAX);
+                rotation::set_refused_documents(&mut tx, id, refused).await?;
             }
         }
-        rotation::add_documents(&mut tx, id, resigned, refused).await?;
+        rotation::add_resigned(&mut tx, id, resigned).await?;
         let what = format!(
             "{} documents, and {} that it had not signed",
             found.documents_resigned + resigned,
-            found.documents_refused + refused
+            refused
         );
         let (operation, done) = (found.operation_id, StepState::Succeeded);
         record_step(&mut tx, operation, "resign", done, Some(&what)).await?;

@@ -1,5 +1,6 @@
 //! What was used: records made from intervals, a window at a time, and rated as if it were billed.
 
+use domain::billing::Bucket;
 use domain::id::{OrgId, ProjectId};
 use domain::money::Currency;
 use sqlx::PgConnection;
@@ -89,14 +90,6 @@ pub async fn meter(conn: &mut PgConnection, until: OffsetDateTime) -> Result<Met
         records: row.records,
         corrections: row.corrections,
     })
-}
-
-/// How long one stretch of a chart is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-pub enum Bucket {
-    Hour,
-    Day,
 }
 
 /// What one project used of one SKU in one stretch, up to now.

@@ -52,3 +52,27 @@ async fn tables_that_only_grow_are_measured_against_their_triggers() {
         .expect(200);
     stack.owner().get(PATH).await.problem(403, "forbidden");
 }
+
+/// What alerts go by is counted by the relay that leads, with the rights that it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_relay_that_leads_counts_what_alerts_go_by() {
+    let stack = rough_stack().await;
+    let gauges = [
+        "data_growth_rows{table=\"usage_records\"}",
+        "data_growth_bytes{table=\"ledger_entries\"}",
+        "data_growth_vacuum_lag_seconds{table=\"audit_logs\"}",
+        "data_growth_rows_trigger ",
+        "billing_accounts_parked ",
+        "billing_accounts_late ",
+        "usage_metering_lag_seconds ",
+        "ledger_imbalance_micros 0",
+    ];
+    tests::eventually("the gauges", std::time::Duration::from_mins(2), || async {
+        let metrics = stack.relay_metrics().await;
+        gauges
+            .iter()
+            .all(|gauge| metrics.contains(gauge))
+            .then_some(())
+    })
+    .await;
+}

@@ -13,6 +13,11 @@ pub(super) async fn observe(conn: &mut PgConnection) -> db::Result<()> {
     }
     let limit = db::policy::resolve(conn, &policy::QUEUE_WAIT_LIMIT, Scope::Platform).await?;
     metrics::gauge!("allocation_queue_wait_limit_seconds").set(gauge(limit));
+    Ok(())
+}
+
+/// Gauges that read more than a few rows: billing, and tables that only grow.
+pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
     let now = db::clock::now(conn).await?;
     let billing = db::billing::watch::watch(conn, now).await?;
     metrics::gauge!("billing_accounts_parked").set(gauge(billing.accounts_parked));

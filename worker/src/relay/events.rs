@@ -154,6 +154,10 @@ impl Outbox for Events {
     async fn observe(&self, conn: &mut PgConnection) -> db::Result<()> {
         attention::observe(conn).await
     }
+
+    async fn survey(&self, conn: &mut PgConnection) -> db::Result<()> {
+        attention::survey(conn).await
+    }
 }
 
 /// A message that is too large stays so; everything else passes.

@@ -19,6 +19,8 @@ const AWAY_MAX: Duration = Duration::from_secs(5);
 const PASS_MAX: Duration = Duration::from_mins(1);
 /// How often the backlog is measured.
 const MEASURE: Duration = Duration::from_secs(1);
+/// How often what takes longer is counted.
+const SURVEY: Duration = Duration::from_mins(1);
 
 /// What a pass came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,11 @@ pub(super) trait Outbox {
 
     /// Counts what one process of an installation has to count.
     async fn observe(&self, _: &mut PgConnection) -> db::Result<()> {
+        Ok(())
+    }
+
+    /// Counts what takes longer, and changes slowly.
+    async fn survey(&self, _: &mut PgConnection) -> db::Result<()> {
         Ok(())
     }
 }
@@ -85,6 +92,7 @@ async fn serve<O: Outbox>(
     tracing::info!(outbox = O::NAME, "leading");
     let mut away = AWAY_MIN;
     let mut measured: Option<Instant> = None;
+    let mut surveyed: Option<Instant> = None;
     while !shutdown.is_cancelled() {
         if measured.is_none_or(|at| at.elapsed() >= MEASURE) {
             measure::<O>(outbox.backlog(conn).await?);
@@ -92,6 +100,12 @@ async fn serve<O: Outbox>(
                 tracing::warn!(%error, "nothing is counted");
             }
             measured = Some(now());
+        }
+        if surveyed.is_none_or(|at| at.elapsed() >= SURVEY) {
+            if let Err(error) = outbox.survey(conn).await {
+                tracing::warn!(%error, "nothing is surveyed");
+            }
+            surveyed = Some(now());
         }
         let pass = tokio::time::timeout(PASS_MAX, outbox.pass(conn)).await??;
         match pass {

@@ -16,6 +16,7 @@ mod quotas;
 mod rotations;
 mod signing_keys;
 mod why;
+mod work;
 
 use crate::endpoint::Endpoint;
 

@@ -1,10 +1,11 @@
 //! `GET /usage`
 
-use db::billing::usage::{Bucket, Used, Window};
+use db::billing::usage::{Used, Window};
+use domain::billing::Bucket;
 use domain::id::ProjectId;
 use domain::money::{Currency, Money};
 use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
@@ -23,14 +24,6 @@ pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(routes!(handler), Guard::READ)
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = UsageBucket)]
-enum Step {
-    Hour,
-    Day,
-}
-
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Which {
@@ -40,9 +33,9 @@ struct Which {
     /// Until just before this instant; what lies ahead is empty.
     #[serde(deserialize_with = "instant::required")]
     end: OffsetDateTime,
-    /// How long a stretch is; days and hours begin in UTC.
-    #[param(inline)]
-    bucket: Step,
+    /// How long a stretch is, `hour` or `day`; they begin in UTC.
+    #[param(value_type = String)]
+    bucket: Bucket,
     /// Only this project.
     #[param(value_type = Option<String>)]
     project_id: Option<ProjectId>,
@@ -90,15 +83,12 @@ impl UsagePoint {
 
 impl Which {
     fn window(&self) -> Result<Window, Problem> {
-        let (bucket, length) = match self.bucket {
-            Step::Hour => (Bucket::Hour, Duration::HOUR),
-            Step::Day => (Bucket::Day, Duration::DAY),
-        };
         let invalid = |detail: String| Problem::new(Code::InvalidQuery).detail(detail);
         if self.start >= self.end {
             return Err(invalid("end must be after start".to_owned()));
         }
-        let stretches = (self.end - self.start).whole_seconds() / length.whole_seconds();
+        let stretches =
+            (self.end - self.start).whole_seconds() / self.bucket.length().whole_seconds();
         if stretches >= STRETCHES_MAX {
             let detail = format!("start and end may be {STRETCHES_MAX} buckets apart at most");
             return Err(invalid(detail));
@@ -106,7 +96,7 @@ impl Which {
         Ok(Window {
             start: self.start,
             end: self.end,
-            bucket,
+            bucket: self.bucket,
             project: self.project_id,
         })
     }

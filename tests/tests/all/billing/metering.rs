@@ -70,7 +70,7 @@ async fn close(stack: &Stack, interval: Uuid, end: i64) {
         .expect("it is closed");
 }
 
-/// On a stack of its own kind of quiet: the schedule of the shared one meters up to now.
+/// The stack's own schedule meters meanwhile, and may be faster.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_used_is_recorded_once_and_what_was_recorded_too_much_is_taken_back() {
     let stack = stack().await;

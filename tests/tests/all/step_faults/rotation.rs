@@ -64,4 +64,13 @@ async fn rotate(stack: &Stack, worker: &PlannedWorker, strike: Strike) {
     .await
     .expect("a count");
     assert_eq!(unproved, 0, "{strike:?}");
+    // A step that runs twice is written down once.
+    let twice: i64 = sqlx::query_scalar(
+        "select count(*) from (select from audit_logs where action like 'rotation.%' and outcome = 'allowed'
+           group by resource_id, action having count(*) > 1) as twice",
+    )
+    .fetch_one(&stack.database().await)
+    .await
+    .expect("a count");
+    assert_eq!(twice, 0, "{strike:?}");
 }

@@ -2,14 +2,12 @@
 
 use contract::workflow_id;
 use db::billing::run::{self, NewRun};
-use db::intent::{IntentKind, NewIntent};
-use db::operation::NewOperation;
+use db::intent::IntentKind;
 use domain::billing::{Period, PeriodError};
 use domain::id::OrgId;
 use domain::operation::OperationKind;
 use domain::policy::{BILLING_DEADLINE, Scope};
 use serde::Deserialize;
-use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -21,6 +19,7 @@ use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
 use crate::instant;
 use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
+use crate::routes::admin::work::{self, Work};
 use crate::routes::operations::OperationView;
 
 pub(super) fn endpoint() -> Endpoint {
@@ -92,26 +91,15 @@ async fn handler(
         workflow_id: &workflow_id,
     };
     run::insert(conn, new).await?;
-    let operation = NewOperation {
-        id: db::id::fresh(),
-        org_id: None,
+    let work = Work {
         kind: OperationKind::BillingRunCreate,
         resource_id: id.uuid(),
-        workflow_id: &workflow_id,
-        requested_by: Some(by),
-        params: json!({}),
-        deadline_seconds: policy.value(&BILLING_DEADLINE, Scope::Platform),
-    };
-    let operation = db::operation::insert(conn, &operation).await?;
-    let owed = NewIntent {
-        kind: IntentKind::Start,
-        org_id: None,
         workflow_type: workflow_id::BILLING_RUN,
         workflow_id: &workflow_id,
-        resource_id: id.uuid(),
-        operation_id: Some(operation.id),
+        requested_by: by,
+        deadline_seconds: policy.value(&BILLING_DEADLINE, Scope::Platform),
     };
-    let intent = db::intent::append(conn, &owed).await?;
+    let (operation, intent) = work::place(conn, work, IntentKind::Start).await?;
     let view = OperationView::new(operation, &app.settings);
     let answer = permitted.accepted(view).await?;
     delivery::spawn(&app, intent);

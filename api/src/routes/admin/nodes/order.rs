@@ -2,13 +2,14 @@
 
 use contract::workflow_id;
 use db::PgConnection;
-use db::intent::{Intent, IntentKind, NewIntent};
-use db::operation::{NewOperation, Operation};
+use db::intent::{Intent, IntentKind};
+use db::operation::Operation;
 use domain::id::{NodeId, UserId};
 use domain::operation::OperationKind;
 use domain::policy::{OPERATION_DEADLINE, Scope};
 
 use crate::policy::PolicyClient;
+use crate::routes::admin::work::{self, Work};
 
 /// Writes the operation and what the node's workflow is owed.
 pub(super) async fn place(
@@ -18,29 +19,17 @@ pub(super) async fn place(
     by: UserId,
     policy: &dyn PolicyClient,
 ) -> db::Result<(Operation, Intent)> {
-    let workflow_id = workflow_id::node(node);
-    let new = NewOperation {
-        id: db::id::fresh(),
-        org_id: None,
+    let owed = match kind {
+        OperationKind::NodeEnroll => IntentKind::Start,
+        _ => IntentKind::Wake,
+    };
+    let work = Work {
         kind,
         resource_id: node.uuid(),
-        workflow_id: &workflow_id,
-        requested_by: Some(by),
-        params: serde_json::json!({}),
+        workflow_type: workflow_id::NODE_ENROLLMENT,
+        workflow_id: &workflow_id::node(node),
+        requested_by: by,
         deadline_seconds: policy.value(&OPERATION_DEADLINE, Scope::Platform),
     };
-    let operation = db::operation::insert(&mut *conn, &new).await?;
-    let owed = NewIntent {
-        kind: match kind {
-            OperationKind::NodeEnroll => IntentKind::Start,
-            _ => IntentKind::Wake,
-        },
-        org_id: None,
-        workflow_type: workflow_id::NODE_ENROLLMENT,
-        workflow_id: &workflow_id,
-        resource_id: node.uuid(),
-        operation_id: Some(operation.id),
-    };
-    let intent = db::intent::append(conn, &owed).await?;
-    Ok((operation, intent))
+    work::place(conn, work, owed).await
 }

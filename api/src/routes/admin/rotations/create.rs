@@ -1,8 +1,7 @@
 //! `POST /admin/rotations`
 
 use contract::workflow_id;
-use db::intent::{IntentKind, NewIntent};
-use db::operation::NewOperation;
+use db::intent::IntentKind;
 use db::rotation::{NewRotation, ONE_BEFORE_ACTIVATION};
 use domain::name::Name;
 use domain::operation::OperationKind;
@@ -20,6 +19,7 @@ use crate::delivery;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
 use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
+use crate::routes::admin::work::{self, Work};
 use crate::routes::operations::OperationView;
 
 pub(super) fn endpoint() -> Endpoint {
@@ -81,27 +81,16 @@ async fn handler(
         }
         Mode::BreakGlass => [0, 0],
     };
-    let operation = NewOperation {
-        id: db::id::fresh(),
-        org_id: None,
+    let work = Work {
         kind: OperationKind::RotationCreate,
         resource_id: id.uuid(),
+        workflow_type: workflow_id::KEY_ROTATION,
         workflow_id: &workflow_id,
-        requested_by: Some(by),
-        params: json!({}),
+        requested_by: by,
         deadline_seconds: waits.iter().sum::<i64>()
             + policy.value(&OPERATION_DEADLINE, Scope::Platform),
     };
-    let operation = db::operation::insert(conn, &operation).await?;
-    let owed = NewIntent {
-        kind: IntentKind::Start,
-        org_id: None,
-        workflow_type: workflow_id::KEY_ROTATION,
-        workflow_id: &workflow_id,
-        resource_id: id.uuid(),
-        operation_id: Some(operation.id),
-    };
-    let intent = db::intent::append(conn, &owed).await?;
+    let (operation, intent) = work::place(conn, work, IntentKind::Start).await?;
     let view = OperationView::new(operation, &app.settings);
     let answer = permitted.accepted(view).await?;
     delivery::spawn(&app, intent);

@@ -6,7 +6,7 @@ mod list;
 
 use db::rotation::Rotation;
 use domain::id::{OperationId, RotationId, UserId};
-use domain::rotation::Mode;
+use domain::rotation::{Mode, Outcome};
 use domain::signing_key::{Kid, Purpose};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -58,8 +58,8 @@ struct RotationView {
     /// Those that the ended keys had never signed, whatever they say.
     documents_refused: i64,
     /// `succeeded`, `called_off` or `failed`; null: it is under way.
-    #[schema(required)]
-    outcome: Option<String>,
+    #[schema(value_type = Option<String>, required)]
+    outcome: Option<Outcome>,
     /// What was done and when, signed; `berth rotate verify` proves it. Null: it is under way.
     #[schema(value_type = Option<Object>, required)]
     evidence: Option<serde_json::Value>,
