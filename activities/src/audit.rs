@@ -4,6 +4,7 @@ use db::PgConnection;
 use db::allocation::transition::Held;
 use db::audit::{Actor, Entry, Outcome};
 use db::rotation::Rotation;
+use domain::balance::BalanceState;
 use domain::id::{BillingRunId, NodeId, OrgId};
 use domain::reason::Code;
 use serde_json::json;
@@ -46,6 +47,17 @@ pub(crate) async fn billing_run(
         ("billing_run", run.to_string()),
     );
     append(conn, by, org_id, &action, thing, None).await
+}
+
+/// A prepaid balance came into another state.
+pub(crate) async fn balance(
+    conn: &mut PgConnection,
+    org: OrgId,
+    to: BalanceState,
+) -> Result<(), Refusal> {
+    let (by, action) = (contract::workflow_id::balance(org), format!("balance.{to}"));
+    let thing = ("organization", org.to_string());
+    append(conn, &by, Some(org), &action, thing, None).await
 }
 
 /// A rotation begins, moves on or ends.

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod allocation;
 mod audit;
+pub mod balance;
 pub mod billing;
 pub mod capacity;
 mod drain;

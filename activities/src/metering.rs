@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use contract::billing::{Meter, Metered};
+use contract::billing::{Expire, Meter, Metered};
 use db::PgPool;
 use domain::policy::{self, Scope};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use time::OffsetDateTime;
 
+use crate::allocation::count;
+use crate::balance;
 use crate::machine::beat;
 use crate::refusal::Refusal;
 
@@ -28,6 +30,31 @@ impl Meters {
     ) -> Result<Metered, ActivityError> {
         Ok(beat(&ctx, async { Ok(meter(&self.pool).await?) }).await?)
     }
+
+    #[activity(definition = Expire)]
+    pub async fn expire(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        (): (),
+    ) -> Result<u32, ActivityError> {
+        Ok(beat(&ctx, async { Ok(expire(&self.pool).await?) }).await?)
+    }
+}
+
+/// Organizations of one look; the next one is not far.
+const EXPIRING: i64 = 1_000;
+
+async fn expire(pool: &PgPool) -> Result<u32, Refusal> {
+    let due = db::billing::expiry::due(&mut *pool.acquire().await?, EXPIRING).await?;
+    let mut expired = 0;
+    for org in due {
+        let mut tx = pool.begin().await?;
+        let account = db::billing::account::hold(&mut tx, org, false).await?;
+        expired += db::billing::expiry::settle(&mut tx, org, account.currency).await?;
+        balance::wake(&mut tx, org).await?;
+        tx.commit().await?;
+    }
+    Ok(count(expired.try_into().unwrap_or(i64::MAX)))
 }
 
 async fn meter(pool: &PgPool) -> Result<Metered, Refusal> {

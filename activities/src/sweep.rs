@@ -39,6 +39,7 @@ enum Kind {
     Node,
     BillingRun,
     KeyRotation,
+    BalanceGuard,
 }
 
 impl Kind {
@@ -48,6 +49,7 @@ impl Kind {
             Self::Node => workflow_id::NODE_ENROLLMENT,
             Self::BillingRun => workflow_id::BILLING_RUN,
             Self::KeyRotation => workflow_id::KEY_ROTATION,
+            Self::BalanceGuard => workflow_id::BALANCE_GUARD,
         }
     }
 
@@ -55,6 +57,7 @@ impl Kind {
         let of_its_own = match self {
             Self::Allocation => workflow_id::allocation(live.id.into()),
             Self::Node => workflow_id::node(live.id.into()),
+            Self::BalanceGuard => workflow_id::balance(live.id.into()),
             // Those that a schedule started go by its name: their rows say it.
             Self::BillingRun | Self::KeyRotation => String::new(),
         };
@@ -79,6 +82,7 @@ impl Sweeps {
             Kind::Node,
             Kind::BillingRun,
             Kind::KeyRotation,
+            Kind::BalanceGuard,
         ] {
             let mut after = Uuid::nil();
             loop {

@@ -58,9 +58,12 @@ impl Call {
     pub(crate) async fn transaction(&self) -> Result<Transaction<'static, Postgres>, Problem> {
         let pool = &self.app.pool;
         match (self.endpoint.guard.authentication, &self.principal) {
-            (Authentication::PlatformOperator | Authentication::InternalToken, _) => {
-                Ok(db::scope::platform(pool).await?)
-            }
+            (
+                Authentication::PlatformOperator
+                | Authentication::InternalToken
+                | Authentication::PaymentProvider,
+                _,
+            ) => Ok(db::scope::platform(pool).await?),
             (Authentication::PrincipalOrOperator, Some(principal))
                 if principal.platform_operator =>
             {

@@ -36,6 +36,8 @@ pub enum Authentication {
     PlatformOperator,
     /// The holder of the internal token; answers 404 while none is set.
     InternalToken,
+    /// The payment provider, by the signature of what it sends; answers 404 while no secret is set.
+    PaymentProvider,
 }
 
 /// Which budget of requests a call is counted against.
@@ -204,7 +206,7 @@ impl Endpoint {
 fn ask(path: &str, guard: &Guard) -> Ask {
     let needs = match (guard.authentication, guard.action) {
         (Authentication::Public | Authentication::Session, _) => Needs::Nothing,
-        (Authentication::InternalToken, _) => Needs::Token,
+        (Authentication::InternalToken | Authentication::PaymentProvider, _) => Needs::Token,
         (_, Some(action)) => action.needs,
         (Authentication::PlatformOperator, None) => Needs::Operator,
         (

@@ -2,12 +2,13 @@
 //! takes. Delivering twice has the effect of once.
 
 use contract::allocation::AllocationInput;
+use contract::balance::GuardInput;
 use contract::billing::BillingInput;
 use contract::node::NodeInput;
 use contract::rotation::RotationInput;
 use contract::{attribute, queue, workflow_id};
 use db::intent::{Intent, IntentKind};
-use domain::id::{AllocationId, BillingRunId, NodeId, RotationId};
+use domain::id::{AllocationId, BillingRunId, NodeId, OrgId, RotationId};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::tonic::{Code, Status};
 use temporalio_client::{
@@ -16,7 +17,7 @@ use temporalio_client::{
 };
 use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_common::{HasWorkflowDefinition, SignalDefinition};
-use workflows::{Allocation, BillingRun, KeyRotation, NodeEnrollment};
+use workflows::{Allocation, BalanceGuard, BillingRun, KeyRotation, NodeEnrollment};
 
 /// Why an intent did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,20 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
                 IntentKind::Start => target.start(client).await,
                 IntentKind::Wake => target.wake(client).await,
             }
+        }
+        workflow_id::BALANCE_GUARD => {
+            let org_id = OrgId::from_uuid(intent.resource_id);
+            let target = Target {
+                intent,
+                subject: (attribute::KIND, intent.workflow_type.clone()),
+                queue: queue::BILLING,
+                // It ends when nothing runs, and begins anew.
+                reuse: WorkflowIdReusePolicy::AllowDuplicate,
+                workflow: BalanceGuard::run,
+                wake: || BalanceGuard::wake,
+                input: GuardInput { org_id },
+            };
+            target.wake(client).await
         }
         workflow_id::KEY_ROTATION => {
             let rotation_id = RotationId::from_uuid(intent.resource_id);

@@ -66,7 +66,14 @@ fn document(endpoints: &[Endpoint]) -> OpenApi {
                 "The cookie that logging in at /auth/login sets; changes only from our own pages",
             ))),
         )
-        .security_scheme("internal_token", bearer("INTERNAL_JWKS_REFRESH_TOKEN"));
+        .security_scheme("internal_token", bearer("INTERNAL_JWKS_REFRESH_TOKEN"))
+        .security_scheme(
+            "webhook_signature",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                "webhook-signature",
+                "HMAC-SHA-256 with BERTH_PAYMENTS_WEBHOOK_SECRET, as Standard Webhooks has it",
+            ))),
+        );
     let info = InfoBuilder::new()
         .title("Berth")
         .version(env!("CARGO_PKG_VERSION"))
@@ -111,6 +118,10 @@ fn described(endpoint: &Endpoint) -> Operation {
             .to_vec(),
         Authentication::Session => vec![SecurityRequirement::new(
             "browser_session",
+            Vec::<String>::new(),
+        )],
+        Authentication::PaymentProvider => vec![SecurityRequirement::new(
+            "webhook_signature",
             Vec::<String>::new(),
         )],
         Authentication::InternalToken => {

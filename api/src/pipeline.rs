@@ -115,6 +115,10 @@ async fn admit(
         Method::POST | Method::PUT | Method::PATCH => receive(&parts.headers, body).await?,
         _ => Bytes::new(),
     };
+    if endpoint.guard.authentication == Authentication::PaymentProvider {
+        let secrets = &*app.settings.payments_webhook_secrets;
+        authentication::webhook::verify(secrets, &parts.headers, &body)?;
+    }
     let request_id = parts
         .extensions
         .get::<RequestId>()
@@ -148,6 +152,12 @@ async fn authenticate(
         | Authentication::PlatformOperator => {
             let principal = somebody(app, passage, request).await?;
             Ok(Some(principal))
+        }
+        Authentication::PaymentProvider => {
+            if app.settings.payments_webhook_secrets.is_empty() {
+                return Err(Problem::new(Code::NotFound));
+            }
+            passage.as_strangers().await.map(|()| None)
         }
         Authentication::InternalToken => match &*app.settings.internal_jwks_refresh_tokens {
             [] => Err(Problem::new(Code::NotFound)),

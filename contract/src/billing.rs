@@ -15,6 +15,13 @@ pub struct Metered {
     pub corrections: i64,
 }
 
+/// What one window came to, for whoever looks at it in the UI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    pub metered: Metered,
+    pub credits_expired: u32,
+}
+
 pub struct MeteringSteps;
 
 #[activity_definitions]
@@ -23,6 +30,13 @@ impl MeteringSteps {
     /// records nothing.
     #[activity(name = "usage.meter")]
     pub fn meter((): ()) -> Result<Metered, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Takes back what is left of credits whose time is over; how many there were. Repeating it
+    /// takes nothing.
+    #[activity(name = "credits.expire")]
+    pub fn expire((): ()) -> Result<u32, ActivityError> {
         unimplemented!()
     }
 }
@@ -161,4 +175,4 @@ impl BillingSteps {
 }
 
 pub use self::billing_steps::{Close, Open, Post};
-pub use self::metering_steps::Meter;
+pub use self::metering_steps::{Expire, Meter};

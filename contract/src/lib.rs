@@ -6,6 +6,7 @@
 pub mod access;
 pub mod allocation;
 pub mod attribute;
+pub mod balance;
 pub mod billing;
 pub mod capacity;
 pub mod failure;

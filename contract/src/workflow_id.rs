@@ -1,6 +1,6 @@
 //! Workflow ids and types: kind and resource id, so that one resource has one running workflow.
 
-use domain::id::{AllocationId, BillingRunId, NodeId, RotationId};
+use domain::id::{AllocationId, BillingRunId, NodeId, OrgId, RotationId};
 use domain::signing_key::Purpose;
 
 /// Type of the entity workflow that owns an allocation.
@@ -30,6 +30,9 @@ pub const BILLING_SCHEDULE: &str = "billing";
 /// What the ids of the runs begin with that the schedule starts; the time is behind it.
 pub const BILLING_SCHEDULED: &str = "billing/scheduled";
 
+/// Type of the workflow that watches over a prepaid balance.
+pub const BALANCE_GUARD: &str = "BalanceGuard";
+
 /// Type of the workflow that replaces a key.
 pub const KEY_ROTATION: &str = "KeyRotation";
 
@@ -46,6 +49,11 @@ pub fn node(id: NodeId) -> String {
 /// `billing/{bill_id}`
 pub fn billing(id: BillingRunId) -> String {
     format!("billing/{id}")
+}
+
+/// `balance/{org_id}`
+pub fn balance(id: OrgId) -> String {
+    format!("balance/{id}")
 }
 
 /// `rotation/{kind}/{rot_id}`

@@ -130,6 +130,8 @@ ids! {
     BrowserSessionId = "session";
     /// Money that was given to an organization.
     CreditId = "credit";
+    /// Money that came in or went back.
+    PaymentId = "pay";
     /// An intent or event that could not be delivered.
     DeadLetterId = "dead";
     /// A fact in the outbox; also its `Nats-Msg-Id`.

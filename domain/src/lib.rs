@@ -6,6 +6,7 @@
 #![warn(clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
 pub mod api_key;
+pub mod balance;
 pub mod billing;
 pub mod browser_session;
 pub mod client_address;
@@ -18,6 +19,7 @@ pub mod inventory;
 pub mod jwt;
 pub mod label;
 pub mod lease;
+pub mod ledger;
 pub mod money;
 pub mod name;
 pub mod net_guard;

@@ -133,7 +133,11 @@ pub struct TooMuch;
 /// GPU and hour. Negative where use is taken back.
 pub fn charge(gpu_microseconds: i128, price_micros: i64) -> Result<i64, TooMuch> {
     let product = gpu_microseconds.checked_mul(price_micros.into());
-    let product = product.ok_or(TooMuch)?;
+    micros(product.ok_or(TooMuch)?)
+}
+
+/// What micros an hour times microseconds come to, in micros.
+pub fn micros(product: i128) -> Result<i64, TooMuch> {
     i64::try_from(half_even(product, HOUR_MICROSECONDS)).map_err(|_| TooMuch)
 }
 

@@ -113,6 +113,16 @@ policies! {
         "Time after which a billing run that is under way counts as stuck.";
     BILLING_BATCH = "billing.batch_accounts", Count 1..=10_000, default 500,
         "Accounts that a billing run settles in one transaction.";
+    PREPAID = "billing.prepaid", Count 0..=1, default 0,
+        "1: whoever gets an account pays before the use; 0: that begins with the first money that an account without any use is given.";
+    START_HOLD = "billing.start_hold_seconds", Seconds 0..=86_400, default 600,
+        "For how long a prepaid balance must cover an allocation before it is let in.";
+    BALANCE_LOW = "billing.balance_low_seconds", Seconds 0..=2_592_000, default 86_400,
+        "How long before its end, at the rate of the moment, a prepaid balance is low.";
+    BALANCE_LAST = "billing.balance_last_warning_seconds", Seconds 0..=86_400, default 900,
+        "How long before its end everybody is told that all will be released.";
+    BALANCE_LOOK = "billing.balance_look_seconds", Seconds 1..=3_600, default 300,
+        "How long a running balance is left alone at most when nothing is known to change.";
     JWT_SIGNER_CADENCE = "rotation.jwt_signer_cadence_seconds", Seconds 60..=157_680_000, default 7_776_000,
         "How old the key that signs receipts becomes before the schedule replaces it.";
     TERMINAL_SIGNER_CADENCE = "rotation.terminal_signer_cadence_seconds", Seconds 60..=157_680_000, default 7_776_000,

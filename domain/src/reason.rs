@@ -29,6 +29,7 @@ pub enum ReleaseReason {
     UserRequest,
     Cancelled,
     LeaseExpired,
+    BalanceDepleted,
     Operator,
 }
 
@@ -121,6 +122,8 @@ macro_rules! codes {
 codes! {
     no_capacity "later" "no node had room before the wait was over";
     quota_exceeded "later" "the project or its organization has as many GPUs as policy and quotas allow";
+    insufficient_balance "later" "what the organization has does not cover the start of it";
+    spend_cap_exceeded "later" "the organization would spend more in an hour than its cap allows";
     sku_retired "never" "the SKU is no longer sold";
     node_retired "never" "the node is no longer in service";
     probe_target_denied "later" "the network guard refused the address of the node";

@@ -49,6 +49,8 @@ pub struct Settings {
     pub node_probe_allowed_cidrs: Vec<IpNet>,
     /// Bearer tokens of `POST /internal/auth/jwks/refresh`: none, one, or two during a change.
     pub internal_jwks_refresh_tokens: Vec<SecretString>,
+    /// What the payment provider signs with: `whsec_` and base64. Empty: it has no route.
+    pub payments_webhook_secrets: Vec<SecretString>,
     /// Folder of the local key files, 0700.
     pub keyring_dir: PathBuf,
     /// Lists of SSH keys that are not taken; unset: none.

@@ -4,7 +4,8 @@ use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions};
 use temporalio_common::data_converters::DataConverter;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::{
-    Allocation, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment, NodeHealthSweep, Sweep,
+    Allocation, BalanceGuard, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment,
+    NodeHealthSweep, Sweep,
 };
 
 /// The history of a workflow's run (`None`: the latest), in the SDK's own JSON, which is the only
@@ -36,6 +37,7 @@ pub fn replayer(converter: DataConverter) -> anyhow::Result<WorkflowReplayer> {
         .register_workflow::<NodeHealthSweep>()?
         .register_workflow::<MeteringWindow>()?
         .register_workflow::<BillingRun>()?
+        .register_workflow::<BalanceGuard>()?
         .register_workflow::<KeyRotation>()?
         .register_workflow::<Sweep>()?;
     Ok(WorkflowReplayer::new(options)?)

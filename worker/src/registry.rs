@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use activities::access::Access;
 use activities::allocation::Allocations;
+use activities::balance::Balances;
 use activities::billing::Bills;
 use activities::capacity::Capacity;
 use activities::enrollment::Enrollment;
@@ -22,7 +23,8 @@ use temporalio_sdk::runtime::PollerBehavior;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{WorkerOptions, WorkflowRegistrationError};
 use workflows::{
-    Allocation, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment, NodeHealthSweep, Sweep,
+    Allocation, BalanceGuard, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment,
+    NodeHealthSweep, Sweep,
 };
 
 /// Queues that there is work for so far.
@@ -96,7 +98,9 @@ pub(crate) fn options(
             options
                 .register_workflow::<MeteringWindow>()?
                 .register_workflow::<BillingRun>()?
+                .register_workflow::<BalanceGuard>()?
                 .register_activities(Meters { pool: pool() })
+                .register_activities(Balances { pool: pool() })
                 .register_activities(Bills { pool: pool() });
         }
         queue::SECURITY => {

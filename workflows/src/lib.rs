@@ -2,6 +2,7 @@
 //! take. No I/O, no clock: all of it must give the same commands when a history is replayed.
 
 mod allocation;
+mod balance_guard;
 mod billing_run;
 mod key_rotation;
 mod limits;
@@ -13,6 +14,7 @@ mod step;
 mod sweep;
 
 pub use allocation::Allocation;
+pub use balance_guard::BalanceGuard;
 pub use billing_run::BillingRun;
 pub use key_rotation::KeyRotation;
 pub use metering_window::MeteringWindow;

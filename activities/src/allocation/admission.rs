@@ -13,6 +13,7 @@ use domain::state::{AllocationState, OperationState, StepState};
 
 use super::{count_transition, hold, publish, record_step};
 use crate::audit;
+use crate::balance;
 use crate::refusal::Refusal;
 
 pub(super) async fn admit(pool: &PgPool, step: StepInput) -> Result<Admission, Refusal> {
@@ -76,7 +77,10 @@ async fn refusal(conn: &mut PgConnection, held: &Held) -> Result<Option<Code>, R
     }
     db::quota::lock(conn, held.org_id, &held.sku).await?;
     let within = within_quotas(conn, held, Counting::Admitted).await?;
-    Ok((!within).then(Code::quota_exceeded))
+    if !within {
+        return Ok(Some(Code::quota_exceeded()));
+    }
+    balance::lacking(conn, held).await
 }
 
 /// Whether every quota allows it beside the others that count.

@@ -8,6 +8,7 @@ use domain::state::{AllocationState, OperationState, StepState};
 
 use super::{count, count_transition, hold, publish, record_step};
 use crate::audit;
+use crate::balance;
 use crate::refusal::Refusal;
 
 /// GPUs held, usage open, operation succeeded, event: one transaction, or none of it.
@@ -25,6 +26,7 @@ pub(super) async fn activate(pool: &PgPool, step: StepInput) -> Result<(), Refus
     db::capacity::hand_over(&mut tx, held.id, held.attempts, held.gpu_count).await?;
     let activated = transition::activate(&mut tx, held.id).await?;
     db::allocation::open_usage(&mut tx, held.id, activated.active_at).await?;
+    balance::wake(&mut tx, held.org_id).await?;
     let event = AllocationActive {
         allocation_id: held.id,
         project_id: held.project_id,

@@ -8,6 +8,7 @@ use domain::state::AllocationState;
 
 use super::{count, count_transition, hold, publish};
 use crate::audit;
+use crate::balance;
 use crate::refusal::Refusal;
 
 /// `active → degraded`: usage ends where the fault began.
@@ -26,6 +27,7 @@ pub(super) async fn degrade(pool: &PgPool, step: StepInput) -> Result<(), Refusa
         .lease_ends_at
         .map_or(fault.since, |end| end.min(fault.since));
     db::allocation::close_usage(&mut tx, held.id, until).await?;
+    balance::wake(&mut tx, held.org_id).await?;
     transition::degrade(&mut tx, held.id, &fault.code).await?;
     let event = AllocationDegraded {
         allocation_id: held.id,
@@ -53,6 +55,7 @@ pub(super) async fn recover(pool: &PgPool, step: StepInput) -> Result<(), Refusa
     }
     let now = transition::recover(&mut tx, held.id).await?;
     db::allocation::open_usage(&mut tx, held.id, now).await?;
+    balance::wake(&mut tx, held.org_id).await?;
     let event = AllocationRecovered {
         allocation_id: held.id,
         project_id: held.project_id,

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use super::{count, count_transition, hold, publish, record_step};
 use crate::audit;
+use crate::balance;
 use crate::drain;
 use crate::quarantine::quarantine;
 use crate::refusal::Refusal;
@@ -52,6 +53,7 @@ pub(super) async fn begin(pool: &PgPool, id: AllocationId) -> Result<Releasing, 
     let operation_id = release_operation(&mut tx, &held).await?;
     if held.state != AllocationState::Releasing {
         db::allocation::close_usage(&mut tx, id, since).await?;
+        balance::wake(&mut tx, held.org_id).await?;
         db::capacity::clean(&mut tx, id).await?;
         transition::begin_release(&mut tx, id, held.state).await?;
         let event = AllocationReleasing {

@@ -28,6 +28,7 @@ fn settings(keyring: &std::path::Path) -> Settings {
         worker_metrics_listen: None,
         node_probe_allowed_cidrs: Vec::new(),
         internal_jwks_refresh_tokens: Vec::new(),
+        payments_webhook_secrets: Vec::new(),
         keyring_dir: keyring.join("keyring"),
         ssh_weak_keys_dir: None,
         kms: KmsSettings::Keyring,

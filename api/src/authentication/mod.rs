@@ -10,6 +10,7 @@ pub(crate) mod cookie;
 mod dead_database;
 mod forgery;
 pub(crate) mod session;
+pub(crate) mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -87,6 +88,8 @@ pub(crate) enum Refusal {
     Expired,
     Revoked,
     InternalToken,
+    /// A webhook whose signature does not hold, or not any more.
+    Webhook,
     /// A session's secret that was never one.
     Session,
     /// A session that was ended.
@@ -137,6 +140,7 @@ impl From<Refusal> for Problem {
             | Refusal::Unknown
             | Refusal::WrongSecret
             | Refusal::InternalToken
+            | Refusal::Webhook
             | Refusal::Session
             | Refusal::Login
             | Refusal::NoIssuer

@@ -11,6 +11,7 @@ pub(crate) mod me;
 pub(crate) mod operations;
 pub(crate) mod organization_members;
 pub(crate) mod organizations;
+pub(crate) mod payments;
 pub(crate) mod platform;
 pub(crate) mod project_members;
 pub(crate) mod projects;
@@ -27,6 +28,7 @@ pub fn registry() -> Vec<Endpoint> {
         api_keys::endpoints(),
         auth::endpoints().into(),
         billing::endpoints(),
+        payments::endpoints(),
         catalog::endpoints(),
         internal::endpoints(),
         me::endpoints(),

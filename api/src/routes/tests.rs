@@ -17,6 +17,8 @@ const WITHOUT_KEY: &[&str] = &[
     "/internal/codec/decode",
     "/internal/codec/encode",
     "/internal/auth/jwks/refresh",
+    // The provider names what it tells of; that is booked once.
+    "/api/v1/payments/webhook",
     // A page asks, and a session ends once.
     "/auth/logout",
 ];

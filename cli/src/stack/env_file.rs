@@ -64,6 +64,10 @@ fn values(ctx: &Context) -> Vec<(&'static str, String)> {
             memory.jwks_refresh_token.clone(),
         ),
         (
+            "BERTH_PAYMENTS_WEBHOOK_SECRET",
+            memory.payments_webhook_secret.clone(),
+        ),
+        (
             "BERTH_PIDS_DIR",
             ctx.layout.pids_dir().display().to_string(),
         ),

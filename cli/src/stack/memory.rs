@@ -26,6 +26,9 @@ pub(super) struct Memory {
     /// `INTERNAL_JWKS_REFRESH_TOKEN`; stacks of earlier versions get theirs now.
     #[serde(default = "long_secret")]
     pub(super) jwks_refresh_token: String,
+    /// `BERTH_PAYMENTS_WEBHOOK_SECRET`, likewise.
+    #[serde(default = "webhook_secret")]
+    pub(super) payments_webhook_secret: String,
 }
 
 /// Everything of a stack that listens.
@@ -102,6 +105,7 @@ impl Memory {
             seed: Seed::draw()?,
             nodes: 0,
             jwks_refresh_token: long_secret(),
+            payments_webhook_secret: webhook_secret(),
         })
     }
 
@@ -160,6 +164,11 @@ fn secret() -> String {
 fn long_secret() -> String {
     let [high, low] = rand::random::<[u128; 2]>();
     format!("{high:032x}{low:032x}")
+}
+
+/// Hexadecimal digits are base64 as well.
+fn webhook_secret() -> String {
+    format!("whsec_{}", long_secret())
 }
 
 #[cfg(test)]

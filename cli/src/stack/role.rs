@@ -40,6 +40,10 @@ pub(super) fn api(ctx: &Context) -> Spec {
         "INTERNAL_JWKS_REFRESH_TOKEN",
         ctx.memory.jwks_refresh_token.clone(),
     )
+    .env(
+        "BERTH_PAYMENTS_WEBHOOK_SECRET",
+        ctx.memory.payments_webhook_secret.clone(),
+    )
 }
 
 pub(super) fn worker(ctx: &Context) -> Spec {

@@ -19,7 +19,7 @@ pub use create::{Ground, NewAllocation, ground, insert, set_ssh_keys};
 pub use read::{Filter, devices, get, list, lock, machines, ssh_keys, stuck, update};
 pub use scheduler::scheduler_request;
 pub use usage::{close_usage, open_usage, usage_intervals};
-pub use wish::request_release;
+pub use wish::{release_for_lack_of_money, request_release};
 
 /// One allocation as its row says.
 #[derive(Debug, Clone)]

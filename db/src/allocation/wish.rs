@@ -3,6 +3,7 @@
 use domain::id::AllocationId;
 use domain::reason::ReleaseReason;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use crate::error::Result;
 
@@ -18,6 +19,23 @@ pub async fn request_release(
          where id = $1 and release_requested_at is null and state not in ('released', 'failed')",
         id.uuid(),
         reason.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The same for an instant that has passed, at which the money for it ended.
+pub async fn release_for_lack_of_money(
+    conn: &mut PgConnection,
+    id: AllocationId,
+    at: OffsetDateTime,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update allocations set release_requested_at = greatest($2, created_at), release_reason = 'balance_depleted'
+         where id = $1 and release_requested_at is null and state not in ('released', 'failed')",
+        id.uuid(),
+        at,
     )
     .execute(conn)
     .await?;

@@ -1,11 +1,12 @@
 //! The ledger: movements of money in double entry. Written, never changed.
 
 use domain::id::{InvoiceLineId, LedgerEntryId, LedgerTransactionId, OrgId, UserId};
+use domain::ledger::{Account, Kind};
 use domain::money::Money;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::error::Result;
+use crate::error::{Result, parse};
 use crate::id;
 
 /// One side of a movement.
@@ -13,8 +14,8 @@ use crate::id;
 pub struct Entry {
     pub id: LedgerEntryId,
     pub transaction_id: LedgerTransactionId,
-    pub kind: String,
-    pub account: String,
+    pub kind: Kind,
+    pub account: Account,
     pub money: Money,
     pub invoice_line_id: Option<InvoiceLineId>,
     pub corrects_entry_id: Option<LedgerEntryId>,
@@ -22,43 +23,52 @@ pub struct Entry {
     pub created_at: OffsetDateTime,
 }
 
-/// Money that an organization is given.
+/// Money that moves between what an organization has and one of the other accounts.
 #[derive(Debug, Clone, Copy)]
-pub struct NewCredit<'a> {
+pub struct Movement<'a> {
     pub org_id: OrgId,
-    pub money: Money,
-    /// What it is for: the same is given once.
+    pub kind: Kind,
+    /// What it is for: the same moves once.
     pub key: &'a str,
-    pub reason: &'a str,
-    pub by: UserId,
+    pub reason: Option<&'a str>,
+    pub by: Option<UserId>,
+    /// Where it comes from.
+    pub from: Account,
+    /// What the organization gets; negative: what it loses.
+    pub money: Money,
+    /// The entry that the organization's own takes back.
+    pub corrects: Option<LedgerEntryId>,
 }
 
-/// Moves money from the account of credits to what an organization has.
-pub async fn credit(conn: &mut PgConnection, new: NewCredit<'_>) -> Result<LedgerTransactionId> {
+/// Moves it.
+pub async fn post(conn: &mut PgConnection, new: Movement<'_>) -> Result<LedgerTransactionId> {
     let transaction: LedgerTransactionId = id::fresh();
     sqlx::query!(
         "insert into ledger_transactions (id, org_id, kind, key, reason, created_by)
-         values ($1, $2, 'credit', $3, $4, $5)",
+         values ($1, $2, $3, $4, $5, $6)",
         transaction.uuid(),
         new.org_id.uuid(),
+        <&str>::from(new.kind),
         new.key,
         new.reason,
-        new.by.uuid(),
+        new.by.map(UserId::uuid),
     )
     .execute(&mut *conn)
     .await?;
     let [to, from]: [LedgerEntryId; 2] = [id::fresh(), id::fresh()];
     sqlx::query!(
-        "insert into ledger_entries (id, created_at, org_id, transaction_id, account, currency, amount_micros)
-         values ($1, $2, $5, $6, 'receivable', $7, $8), ($3, $4, $5, $6, 'credits', $7, -$8::bigint)",
+        "insert into ledger_entries (id, created_at, org_id, transaction_id, account, currency, amount_micros, corrects_entry_id)
+         values ($1, $2, $5, $6, 'receivable', $8, $9, $10), ($3, $4, $5, $6, $7, $8, -$9::bigint, null)",
         to.uuid(),
         id::created_at(to.uuid()),
         from.uuid(),
         id::created_at(from.uuid()),
         new.org_id.uuid(),
         transaction.uuid(),
+        <&str>::from(new.from),
         new.money.currency.code(),
         new.money.amount_micros,
+        new.corrects.map(LedgerEntryId::uuid),
     )
     .execute(conn)
     .await?;
@@ -69,7 +79,7 @@ pub async fn credit(conn: &mut PgConnection, new: NewCredit<'_>) -> Result<Ledge
 pub async fn list(
     conn: &mut PgConnection,
     org: OrgId,
-    account: Option<&str>,
+    account: Option<Account>,
     after: Option<LedgerEntryId>,
     limit: i64,
 ) -> Result<Vec<Entry>> {
@@ -80,7 +90,7 @@ pub async fn list(
          where e.org_id = $1 and ($2::text is null or e.account = $2) and ($3::uuid is null or e.id < $3)
          order by e.id desc limit $4",
         org.uuid(),
-        account,
+        account.map(<&str>::from),
         after.map(LedgerEntryId::uuid),
         limit,
     )
@@ -93,8 +103,8 @@ pub async fn list(
             Ok(Entry {
                 id,
                 transaction_id: row.transaction_id.into(),
-                kind: row.kind,
-                account: row.account,
+                kind: parse("ledger_transactions", "kind", row.transaction_id, &row.kind)?,
+                account: parse("ledger_entries", "account", id, &row.account)?,
                 money: Money {
                     amount_micros: row.amount_micros,
                     currency,

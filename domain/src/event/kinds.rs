@@ -4,8 +4,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::balance::BalanceState;
 use crate::event::At;
-use crate::id::{AllocationId, InvoiceId, NodeId, ProjectId};
+use crate::id::{AllocationId, InvoiceId, NodeId, OrgId, ProjectId};
 use crate::reason::{Code, ReleaseReason};
 
 macro_rules! events {
@@ -133,6 +134,11 @@ events! {
     /// A machine was found bad and takes no more reservations.
     NodeQuarantined = "berth.fleet.node.quarantined", "node" node_id: NodeId {
         code: Code,
+    }
+    /// A prepaid balance came nearer to its end, or was filled up again.
+    BalanceStateChanged = "berth.billing.balance.state_changed", "organization" organization_id: OrgId {
+        from: BalanceState,
+        to: BalanceState,
     }
     /// An organization was charged for a period.
     InvoiceIssued = "berth.billing.invoice.issued", "invoice" invoice_id: InvoiceId {

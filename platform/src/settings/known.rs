@@ -154,6 +154,11 @@ pub const KNOWN: &[Known] = &[
         "file with that AppRole's secret id, mode 0600",
     ),
     secret(
+        "BERTH_PAYMENTS_WEBHOOK_SECRET",
+        Optional,
+        "what the payment provider signs POST /api/v1/payments/webhook with, whsec_ and 24 to 64 bytes in base64; two with a comma between while it is changed; unset: 404",
+    ),
+    secret(
         "INTERNAL_JWKS_REFRESH_TOKEN",
         Optional,
         "bearer token of POST /internal/auth/jwks/refresh, 43 characters or more; two with a comma between while it is changed; unset: 404",

@@ -2,6 +2,7 @@
 
 mod kms;
 mod oidc;
+mod payments;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -44,6 +45,7 @@ pub(super) fn settings(source: &Source) -> Result<Settings> {
         worker_metrics_listen: from.optional("BERTH_WORKER_METRICS_LISTEN", "not address:port")?,
         node_probe_allowed_cidrs: from.ranges("NODE_PROBE_ALLOWED_CIDRS")?,
         internal_jwks_refresh_tokens: oidc::refresh_tokens(&from)?,
+        payments_webhook_secrets: payments::webhook_secrets(&from)?,
         keyring_dir: PathBuf::from(from.required("BERTH_KEYRING_DIR")?),
         ssh_weak_keys_dir: from.get("BERTH_SSH_WEAK_KEYS_DIR").map(PathBuf::from),
         kms: kms::settings(&from)?,

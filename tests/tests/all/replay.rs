@@ -27,6 +27,8 @@ const BRANCHES: &[&str] = &[
     "allocation_released",
     "allocation_second_node",
     "allocation_waited",
+    "balance_guard",
+    "balance_guard_zero",
     "billing_run",
     "key_rotation_break_glass",
     "key_rotation_scheduled",

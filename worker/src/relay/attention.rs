@@ -4,6 +4,9 @@
 use db::PgConnection;
 use domain::policy::{self, Scope};
 
+/// For how long something may run after the money for it has ended, until people are called.
+const BALANCE_LATE_SECONDS: i32 = 60;
+
 pub(super) async fn observe(conn: &mut PgConnection) -> db::Result<()> {
     let stuck = db::stats::attention(conn).await?.allocations_stuck;
     metrics::gauge!("allocation_stuck").set(gauge(stuck));
@@ -25,6 +28,11 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
     metrics::gauge!("billing_runs_failed").set(gauge(billing.runs_failed));
     metrics::gauge!("usage_metering_lag_seconds").set(billing.metering_lag_seconds);
     metrics::gauge!("ledger_imbalance_micros").set(gauge(billing.imbalance_micros));
+    let balances = db::billing::guard::watch(conn, BALANCE_LATE_SECONDS).await?;
+    for (state, accounts) in balances.accounts {
+        metrics::gauge!("balance_accounts", "state" => state.as_str()).set(gauge(accounts));
+    }
+    metrics::gauge!("balance_accounts_overdue").set(gauge(balances.overdue));
     for sample in db::data_growth::sample(conn).await? {
         let (table, size) = (sample.table.as_str(), sample.size);
         metrics::gauge!("data_growth_rows", "table" => table).set(gauge(size.rows));

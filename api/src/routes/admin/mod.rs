@@ -1,6 +1,7 @@
 //! `/admin`: what platform operators see and do.
 
 mod authorization_policies;
+mod billing_accounts;
 mod billing_runs;
 mod capacity;
 mod credits;
@@ -33,6 +34,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         quotas::endpoints(),
         prices::endpoints(),
         credits::endpoints(),
+        billing_accounts::endpoints(),
         billing_runs::endpoints(),
         rotations::endpoints(),
         data_growth::endpoints(),

@@ -2,6 +2,7 @@
 
 use db::billing::ledger::Entry;
 use domain::id::{InvoiceLineId, LedgerEntryId, LedgerTransactionId};
+use domain::ledger::{Account, Kind};
 use domain::money::Money;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -29,10 +30,12 @@ struct EntryView {
     id: LedgerEntryId,
     #[schema(value_type = String)]
     transaction_id: LedgerTransactionId,
-    /// `charge`, `reversal` or `credit`.
-    kind: String,
+    /// `charge`, `reversal`, `credit`, `expiry`, `payment` or `refund`.
+    #[schema(value_type = String, example = "charge")]
+    kind: Kind,
     /// `receivable` is what the organization has; the others are where it came from or went to.
-    account: String,
+    #[schema(value_type = String, example = "receivable")]
+    account: Account,
     #[schema(value_type = MoneySchema)]
     amount: Money,
     /// The line of an invoice that it is for.
@@ -82,20 +85,9 @@ impl Resource for EntryView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Only those of this account.
-    #[param(inline)]
+    /// Only those of this account: `receivable`, `revenue`, `rounding`, `credits` or `payments`.
+    #[param(value_type = Option<String>)]
     account: Option<Account>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, strum::IntoStaticStr, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-#[schema(as = LedgerAccount)]
-enum Account {
-    Receivable,
-    Revenue,
-    Rounding,
-    Credits,
 }
 
 /// List the movements of your organization's money, the latest first
@@ -107,7 +99,7 @@ async fn handler(
     Query(which): Query<Which>,
     paging: Paging,
 ) -> Result<Page<EntryView>, Problem> {
-    let (org, account) = (principal.org_id, which.account.map(Into::into));
+    let (org, account) = (principal.org_id, which.account);
     let after = paging.after::<EntryView, LedgerEntryId>()?;
     let rows = db::billing::ledger::list(reader.conn(), org, account, after, paging.rows()).await?;
     Ok(paging.page(rows.into_iter().map(EntryView::from).collect()))

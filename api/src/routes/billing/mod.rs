@@ -6,10 +6,14 @@ mod ledger_entries;
 mod prices;
 mod usage;
 
+use contract::workflow_id;
+use db::PgConnection;
+use domain::id::OrgId;
 use domain::money::Money;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::balance::AccountView;
 pub(crate) use self::prices::PriceView;
 use crate::endpoint::Endpoint;
 
@@ -17,9 +21,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let mut all = vec![
         prices::endpoint(),
         usage::endpoint(),
-        balance::endpoint(),
         ledger_entries::endpoint(),
     ];
+    all.extend(balance::endpoints());
     all.extend(invoices::endpoints());
     all
 }
@@ -33,6 +37,12 @@ pub(crate) struct MoneySchema {
     /// ISO 4217.
     #[schema(example = "USD")]
     currency: String,
+}
+
+/// The guard of an organization's balance looks again, once this is committed.
+pub(crate) async fn wake_guard(conn: &mut PgConnection, org: OrgId) -> db::Result<()> {
+    let id = workflow_id::balance(org);
+    db::billing::guard::wake(conn, org, (workflow_id::BALANCE_GUARD, &id)).await
 }
 
 /// Micros of the same currency as another amount.

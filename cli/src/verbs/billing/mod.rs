@@ -2,12 +2,15 @@
 
 mod views;
 
+use std::str::FromStr;
+
 use clap::Subcommand;
-use domain::money::Money;
+use domain::money::{Money, NotMoney};
 use serde_json::json;
 
 use self::views::{
-    Balance, Counted, Credit, Entry, Invoice, Line, Parked, Price, Run as BillingRun, Usage,
+    Account, Balance, Counted, Credit, Entry, Invoice, Line, Parked, Price, Run as BillingRun,
+    Usage,
 };
 use super::exit::Result;
 use super::group::Run;
@@ -77,6 +80,31 @@ pub(crate) enum Verb {
         #[command(flatten)]
         page: PageArgs,
     },
+    /// Set how much an hour of everything together may cost
+    Cap {
+        /// Such as 'USD 80', or `none`
+        #[arg(value_name = "AMOUNT")]
+        per_hour: Cap,
+    },
+    /// Show on which terms organizations use what they use (--admin)
+    Accounts {
+        #[arg(long, value_parser = ["invoiced", "prepaid"])]
+        terms: Option<String>,
+        #[arg(long, value_parser = ["healthy", "low", "auto_release_pending", "depleted"])]
+        state: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Let an organization pay before or after the use (--admin)
+    Terms {
+        #[arg(value_name = "ORGANIZATION", value_parser = id::organization)]
+        organization: String,
+        #[arg(value_parser = ["invoiced", "prepaid"])]
+        terms: String,
+        /// Why; one line
+        #[arg(long)]
+        reason: String,
+    },
     /// Set what one GPU of an SKU costs for an hour (--admin)
     SetPrice(PriceArgs),
     /// Give an organization money (--admin)
@@ -144,6 +172,12 @@ pub(crate) struct GiveArgs {
     /// Why; one line
     #[arg(long)]
     reason: String,
+    /// When what is left of it is taken back (RFC 3339) [default: it stays]
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// Use is paid from the lowest first [default: 100]
+    #[arg(long)]
+    priority: Option<u16>,
     #[command(flatten)]
     key: KeyArgs,
 }
@@ -163,6 +197,21 @@ pub(crate) struct RunArgs {
     key: KeyArgs,
     #[command(flatten)]
     wait: WaitArgs,
+}
+
+/// An amount, or `none`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cap(Option<Money>);
+
+impl FromStr for Cap {
+    type Err = NotMoney;
+
+    fn from_str(text: &str) -> std::result::Result<Self, NotMoney> {
+        match text {
+            "none" => Ok(Self(None)),
+            amount => amount.parse().map(|cap| Self(Some(cap))),
+        }
+    }
 }
 
 impl Run for Verb {
@@ -204,6 +253,28 @@ impl Run for Verb {
             Self::Ledger { account, page } => {
                 let call = Call::get("ledger-entries").with_query("account", account);
                 session.call::<Page<Entry>>(&page.apply(call)).await
+            }
+            Self::Cap { per_hour } => {
+                let body = json!({ "per_hour": per_hour.0 });
+                let call = Call::put("balance/spend-cap").with_body(body);
+                session.call::<Account>(&call).await
+            }
+            Self::Accounts { terms, state, page } => {
+                let call = Call::get("admin/billing-accounts")
+                    .with_query("terms", terms)
+                    .with_query("state", state);
+                session.call::<Page<Account>>(&page.apply(call)).await
+            }
+            Self::Terms {
+                organization,
+                terms,
+                reason,
+            } => {
+                let path = format!("admin/billing-accounts/{organization}/terms");
+                let body = json!({ "terms": terms, "reason": reason });
+                session
+                    .call::<Account>(&Call::put(&path).with_body(body))
+                    .await
             }
             Self::SetPrice(args) => args.run(session).await,
             Self::Give(args) => args.run(session).await,
@@ -255,6 +326,8 @@ impl GiveArgs {
             ("organization_id", Some(json!(self.organization))),
             ("amount", Some(json!(self.amount))),
             ("reason", Some(json!(self.reason))),
+            ("expires_at", self.expires.map(|at| json!(at))),
+            ("priority", self.priority.map(|priority| json!(priority))),
         ]);
         let call = Call::post("admin/credits", self.key.key()).with_body(body);
         session.call::<Credit>(&call).await

@@ -17,7 +17,12 @@ pub(super) struct Balance {
     ledger: Money,
     unbilled: Money,
     available: Money,
+    held: Money,
     burn_per_hour: Money,
+    terms: String,
+    state: String,
+    zero_at: Option<String>,
+    spend_cap_per_hour: Option<Money>,
 }
 
 impl Show for Balance {
@@ -26,8 +31,53 @@ impl Show for Balance {
         table.field("available", self.available);
         table.field("in the ledger", self.ledger);
         table.field("not billed yet", self.unbilled);
+        table.field("held for starts", self.held);
         table.field("runs at, per hour", self.burn_per_hour);
+        table.field("cap, per hour", self.spend_cap_per_hour);
+        table.field("terms", &self.terms);
+        table.field("state", &self.state);
+        table.field("ends at", &self.zero_at);
         table
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Account {
+    organization_id: String,
+    currency: String,
+    terms: String,
+    terms_reason: Option<String>,
+    state: String,
+    zero_at: Option<String>,
+    spend_cap_per_hour: Option<Money>,
+}
+
+impl Show for Account {
+    fn table(&self) -> Table {
+        let mut table = Table::fields();
+        table.field("organization", &self.organization_id);
+        table.field("currency", &self.currency);
+        table.field("terms", &self.terms);
+        table.field("because", &self.terms_reason);
+        table.field("state", &self.state);
+        table.field("ends at", &self.zero_at);
+        table.field("cap, per hour", self.spend_cap_per_hour);
+        table
+    }
+}
+
+impl Row for Account {
+    const HEADINGS: &'static [&'static str] =
+        &["ORGANIZATION", "TERMS", "STATE", "ENDS AT", "CAP PER HOUR"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.organization_id.clone(),
+            self.terms.clone(),
+            self.state.clone(),
+            self.zero_at.cell(),
+            self.spend_cap_per_hour.cell(),
+        ]
     }
 }
 
@@ -230,6 +280,7 @@ pub(super) struct Credit {
     organization_id: String,
     amount: Money,
     reason: String,
+    expires_at: Option<String>,
     created_by: String,
     created_at: String,
 }
@@ -241,6 +292,7 @@ impl Show for Credit {
         table.field("organization", &self.organization_id);
         table.field("amount", self.amount);
         table.field("reason", &self.reason);
+        table.field("expires", &self.expires_at);
         table.field("by", &self.created_by);
         table.field("at", &self.created_at);
         table

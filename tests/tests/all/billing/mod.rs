@@ -3,8 +3,11 @@
 //! Each test bills an era of its own, long ago, so that time is moved by the data. Runs over all
 //! organizations meet those of other tests, which used nothing then.
 
+mod balance;
 mod metering;
 mod oracle;
+mod payments;
+pub(crate) mod prepaid;
 mod rules;
 mod runs;
 mod story;

@@ -12,6 +12,7 @@ use crate::sweep;
 
 pub(super) const STEPS: &[&str] = &[
     "usage.meter",
+    "credits.expire",
     "billing.open",
     "billing.post",
     "billing.close",
@@ -19,9 +20,10 @@ pub(super) const STEPS: &[&str] = &[
 const HOUR: i64 = 3_600_000_000;
 
 pub(super) async fn run_all(stack: &Stack, worker: &PlannedWorker) {
-    for fault in Fault::ALL {
-        let step = "usage.meter";
-        meter(stack, worker, Strike { step, fault }).await;
+    for step in ["usage.meter", "credits.expire"] {
+        for fault in Fault::ALL {
+            meter(stack, worker, Strike { step, fault }).await;
+        }
     }
     // The scheduled runs and those of the sweep.
     worker.plan("BillingRun", &[]);

@@ -3,6 +3,7 @@
 //! behind in the database, on a machine, in Temporal or in usage.
 
 mod allocation;
+mod balance;
 mod billing;
 mod node;
 mod rotation;
@@ -30,6 +31,7 @@ async fn every_step_has_its_cases() {
         .chain(node::STEPS.iter().copied())
         .chain(sweep::STEPS.iter().copied())
         .chain(billing::STEPS.iter().copied())
+        .chain(balance::STEPS.iter().copied())
         .chain(rotation::STEPS.iter().copied())
         .map(ToOwned::to_owned)
         .collect();
@@ -61,6 +63,7 @@ async fn no_fault_of_a_step_leaves_anything_behind() {
     node::run_all(&stack, &worker).await;
     sweep::run_all(&stack, &worker).await;
     billing::run_all(&stack, &worker).await;
+    balance::run_all(&stack, &worker).await;
     rotation::run_all(&stack, &worker).await;
     assert_eq!(stack.double_holds().await, 0);
     assert_eq!(stack.gpus_not_free().await, 0);

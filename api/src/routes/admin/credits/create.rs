@@ -1,11 +1,14 @@
 //! `POST /admin/credits`
 
 use db::billing::Account;
+use db::billing::credit::NewCredit;
 use domain::id::OrgId;
 use domain::money::{AMOUNT_MAX_MICROS, Money};
 use domain::name::Name;
+use domain::policy::{self, Scope};
 use serde::Deserialize;
 use serde_json::json;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -13,10 +16,14 @@ use super::CreditView;
 use crate::authorization::{On, action};
 use crate::body::Body;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
+use crate::instant;
 use crate::mutation::{Committed, Mutation};
 use crate::problem::Problem;
 use crate::resource::Resource;
-use crate::routes::billing::MoneySchema;
+use crate::routes::billing::{MoneySchema, wake_guard};
+
+/// The last of the priorities.
+const PRIORITY_MAX: i32 = 1_000;
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(
@@ -43,9 +50,24 @@ struct Request {
     /// Why, for whoever asks later.
     #[schema(value_type = String, min_length = 1, max_length = 128)]
     reason: Name,
+    /// Use is paid from the lowest first, then from what expires first.
+    #[serde(default = "usual_priority")]
+    #[schema(minimum = 0, maximum = 1000, default = 100)]
+    priority: i32,
+    /// When what is left of it is taken back; missing: it stays.
+    #[serde(default, deserialize_with = "instant::optional")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<OffsetDateTime>,
+}
+
+fn usual_priority() -> i32 {
+    100
 }
 
 /// Give an organization money
+///
+/// The first money of an organization that has used nothing makes its account prepaid, unless an
+/// operator set its terms: from then on everything it has is released when its balance is used up.
 #[utoipa::path(post, path = "/api/v1/admin/credits", request_body = Request,
     responses((status = 201, description = "It is in the ledger", body = CreditView)))]
 async fn handler(
@@ -59,12 +81,21 @@ async fn handler(
         let detail = format!("must be between 1 and {AMOUNT_MAX_MICROS}");
         return Err(Problem::invalid("/amount/amount_micros", detail));
     }
+    if !(0..=PRIORITY_MAX).contains(&request.priority) {
+        let detail = format!("must be between 0 and {PRIORITY_MAX}");
+        return Err(Problem::invalid("/priority", detail));
+    }
+    let prepaid = mutation.policy()?.value(&policy::PREPAID, Scope::Platform);
     let (org_id, conn) = (request.organization_id, mutation.conn());
     if db::organization::get(conn, org_id).await?.is_none() {
         let detail = "there is no such organization";
         return Err(Problem::invalid("/organization_id", detail));
     }
-    let account = db::billing::account(conn, org_id).await?;
+    let now = db::clock::now(conn).await?;
+    if request.expires_at.is_some_and(|at| at <= now) {
+        return Err(Problem::invalid("/expires_at", "must not have passed"));
+    }
+    let account = db::billing::account::hold(conn, org_id, prepaid == 1).await?;
     if account.currency != money.currency {
         let wish = Account {
             currency: money.currency,
@@ -76,7 +107,17 @@ async fn handler(
         }
     }
     let reason = request.reason.as_str();
-    let id = db::billing::credit::insert(conn, org_id, money, reason, by).await?;
+    db::billing::account::prepay(conn, org_id).await?;
+    let new = NewCredit {
+        org_id,
+        money,
+        reason,
+        priority: request.priority,
+        expires_at: request.expires_at,
+        by,
+    };
+    let id = db::billing::credit::insert(conn, new).await?;
+    wake_guard(conn, org_id).await?;
     let credit = db::billing::credit::get(conn, id).await?;
     let credit = credit.ok_or_else(|| Problem::not_found(CreditView::KIND))?;
     mutation.note(json!({ "organization_id": org_id, "amount": money, "reason": reason }));

@@ -31,6 +31,12 @@ struct CreditView {
     #[schema(value_type = MoneySchema)]
     amount: Money,
     reason: String,
+    /// Use is paid from the lowest first, then from what expires first.
+    priority: i32,
+    /// When what is left of it is taken back; null: it stays.
+    #[schema(required)]
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
     #[schema(value_type = String)]
     ledger_transaction_id: LedgerTransactionId,
     /// Who gave it.
@@ -47,6 +53,8 @@ impl From<Credit> for CreditView {
             organization_id: credit.org_id,
             amount: credit.money,
             reason: credit.reason,
+            priority: credit.priority,
+            expires_at: credit.expires_at,
             ledger_transaction_id: credit.transaction_id,
             created_by: credit.created_by,
             created_at: credit.created_at,

@@ -1,5 +1,6 @@
 //! `POST /admin/prices`
 
+use db::billing::guard;
 use db::billing::price::{self, NewPrice, Span};
 use domain::id::PriceId;
 use domain::money::{Money, PRICE_MAX_MICROS};
@@ -17,7 +18,7 @@ use crate::instant;
 use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
 use crate::resource::Resource;
-use crate::routes::billing::{MoneySchema, PriceView};
+use crate::routes::billing::{MoneySchema, PriceView, wake_guard};
 
 /// How far ahead a price may be announced, in days.
 const AHEAD_MAX_DAYS: i64 = 3_660;
@@ -95,6 +96,9 @@ async fn handler(
         created_by: Some(by),
     };
     let id = price::insert(conn, new).await?;
+    for org in guard::burning(conn, &request.sku, currency).await? {
+        wake_guard(conn, org).await?;
+    }
     let now = price::get(conn, id).await?;
     let now = now.ok_or_else(|| Problem::not_found(PriceView::KIND))?;
     mutation.note(json!({

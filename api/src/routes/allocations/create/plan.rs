@@ -1,10 +1,12 @@
 //! `POST /allocations:plan`
 
 use db::PgConnection;
+use db::billing::funds::Wish;
 use db::billing::price::Filter;
 use db::quota::Counting;
 use domain::id::{OrgId, ProjectId};
 use domain::money::{self, Money};
+use domain::policy::{self, Scope};
 use domain::quota::Usage;
 use domain::reason;
 use serde::Serialize;
@@ -95,7 +97,7 @@ struct Limit {
 /// See what a request would meet with, without making it
 ///
 /// Takes the body of `POST /allocations`, refuses what that refuses, and says whether GPUs are free,
-/// how many wait, what policy and quotas allow, and what it
+/// how many wait, what policy, quotas, balance and spend cap allow, and what it
 /// would cost. Nothing is reserved: what is free now may be
 /// gone when the request comes.
 #[utoipa::path(post, path = "/api/v1/allocations:plan", request_body = Request,
@@ -112,7 +114,9 @@ async fn handler(
     if !ground.project_stands {
         return Err(Problem::not_found("project").at("/project_id", "there is no such project"));
     }
-    let limits = limits(&*call.policy()?, by.org_id, project, &ground)?;
+    let policy = call.policy()?;
+    let limits = limits(&*policy, by.org_id, project, &ground)?;
+    let hold_seconds = policy.value(&policy::START_HOLD, Scope::Organization(by.org_id));
     let demand = request.check(&limits)?;
     known_keys(&ground, &demand)?;
     let quotas = bounds(conn, by.org_id, &demand, &limits).await?;
@@ -126,7 +130,11 @@ async fn handler(
     let price = price(conn, by.org_id, &demand).await?;
     let wanted = i64::from(demand.gpu_count);
     let allowed = quotas.iter().all(|(_, usage)| usage.allows(wanted));
-    let (verdict, code) = judge(allowed, capacity.fits_now, demand.queue_timeout_seconds);
+    let lacking = lacking(conn, by.org_id, &demand, hold_seconds).await?;
+    let (verdict, code) = match lacking.filter(|_| allowed) {
+        Some(code) => (Verdict::Refused, Some(code)),
+        None => judge(allowed, capacity.fits_now, demand.queue_timeout_seconds),
+    };
     Ok(axum::Json(Plan {
         verdict,
         code,
@@ -141,6 +149,24 @@ async fn handler(
             .collect(),
         sku: demand.sku,
     }))
+}
+
+/// Why the organization could not pay for it.
+async fn lacking(
+    conn: &mut PgConnection,
+    org: OrgId,
+    demand: &Demand,
+    hold_seconds: i64,
+) -> db::Result<Option<reason::Code>> {
+    let wish = Wish {
+        org_id: org,
+        sku: &demand.sku,
+        gpu_count: demand.gpu_count,
+        hold_seconds,
+        allocation_id: None,
+    };
+    let funds = db::billing::funds::get(conn, wish).await?;
+    Ok(funds.and_then(|funds| funds.lacking()))
 }
 
 /// What it would cost now.

@@ -1,0 +1,126 @@
+//! One look at a prepaid balance.
+
+use contract::balance::Seen;
+use db::billing::account::Standing;
+use db::billing::balance::Balance;
+use db::billing::guard::{self, Seen as Note};
+use db::{PgConnection, PgPool};
+use domain::balance::{BalanceState, Terms, Warnings};
+use domain::event::BalanceStateChanged;
+use domain::id::OrgId;
+use domain::money::Money;
+use domain::policy::{self, Policy, Scope};
+use time::{Duration, OffsetDateTime};
+
+use crate::audit;
+use crate::refusal::Refusal;
+
+pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refusal> {
+    let mut tx = pool.begin().await?;
+    let held = guard::hold(&mut tx, org).await?;
+    let Some(account) = held.filter(|account| account.terms == Terms::Prepaid) else {
+        return Ok(None);
+    };
+    let currency = account.currency;
+    db::billing::expiry::settle(&mut tx, org, currency).await?;
+    let since = account.solvent_at;
+    let balance = db::billing::balance::get(&mut tx, org, currency, since).await?;
+    let warnings = Warnings {
+        low: seconds(&mut tx, &policy::BALANCE_LOW, org).await?,
+        last: seconds(&mut tx, &policy::BALANCE_LAST, org).await?,
+    };
+    let note = judge(&account, &balance, warnings);
+    guard::note(&mut tx, org, note).await?;
+    if note.state != account.state {
+        let event = BalanceStateChanged {
+            organization_id: org,
+            from: account.state,
+            to: note.state,
+        };
+        db::outbox::append(&mut tx, Some(org), &event.into()).await?;
+        audit::balance(&mut tx, org, note.state).await?;
+    }
+    let depleted = note.state == BalanceState::Depleted;
+    let release = depleted && !guard::live(&mut tx, org, 1).await?.is_empty();
+    let next = if guard::anything_runs(&mut tx, org).await? {
+        let longest = seconds(&mut tx, &policy::BALANCE_LOOK, org).await?;
+        let expiry = db::billing::expiry::next(&mut tx, org).await?;
+        let known = pause(&balance, note, warnings, expiry);
+        Some(millis(known.map_or(longest, |pause| pause.min(longest))))
+    } else {
+        None
+    };
+    tx.commit().await?;
+    if note.state != account.state {
+        let to = note.state.as_str();
+        metrics::counter!("balance_state_changes_total", "to" => to).increment(1);
+    }
+    Ok(Some(Seen {
+        state: note.state,
+        available: Money {
+            amount_micros: balance.available_micros(),
+            currency,
+        },
+        burn_micros_per_hour: balance.burn_micros_per_hour(),
+        zero_at_seconds: note.zero_at.map(OffsetDateTime::unix_timestamp),
+        release,
+        next_millis: next,
+    }))
+}
+
+/// How the balance stands. Zero that has passed is where the money ended, whenever it is seen, but not
+/// before the last instant at which some was left: what came to light since is nobody's unpaid use.
+fn judge(account: &Standing, balance: &Balance, warnings: Warnings) -> Note {
+    let (now, ledger) = (balance.now, balance.ledger.amount_micros);
+    let zero_at = balance.spending.reaches(ledger);
+    if balance.available_micros() > 0 {
+        let runway = zero_at.map(|zero| (zero - now).max(Duration::microseconds(1)));
+        return Note {
+            state: BalanceState::of(runway, warnings),
+            solvent_at: Some(now),
+            depleted_at: None,
+            zero_at,
+        };
+    }
+    let zero = account.depleted_at.unwrap_or_else(|| {
+        let zero = zero_at.map_or(now, |zero| zero.min(now));
+        account.solvent_at.map_or(zero, |since| zero.max(since))
+    });
+    Note {
+        state: BalanceState::Depleted,
+        solvent_at: account.solvent_at,
+        depleted_at: Some(zero),
+        zero_at: Some(zero),
+    }
+}
+
+/// How long nothing happens, as far as is known.
+fn pause(
+    balance: &Balance,
+    note: Note,
+    warnings: Warnings,
+    expiry: Option<OffsetDateTime>,
+) -> Option<Duration> {
+    let now = balance.now;
+    let ends = note.zero_at.map(|zero| zero - now);
+    let ends = ends.filter(|left| left.is_positive());
+    let state = ends.map(|left| warnings.until_next(left));
+    let rate = balance.spending.next_change(now).map(|at| at - now);
+    let expiry = expiry.map(|at| at - now);
+    state.into_iter().chain(rate).chain(expiry).min()
+}
+
+/// Rounded up, so that what is waited for has happened.
+fn millis(pause: Duration) -> u64 {
+    let micros = u64::try_from(pause.whole_microseconds()).unwrap_or(0);
+    micros.div_ceil(1_000).max(1)
+}
+
+async fn seconds(
+    conn: &mut PgConnection,
+    policy: &'static Policy,
+    org: OrgId,
+) -> Result<Duration, Refusal> {
+    let seconds = db::policy::resolve(conn, policy, Scope::Organization(org)).await?;
+    Ok(Duration::seconds(seconds))
+}

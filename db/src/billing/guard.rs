@@ -1,0 +1,144 @@
+//! What the guard of a prepaid balance does: it notes how the balance stands, and what is to end.
+
+use domain::balance::BalanceState;
+use domain::id::{AllocationId, OrgId};
+use domain::money::Currency;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::account::Standing;
+use crate::error::{Result, one_row};
+use crate::intent::{IntentKind, NewIntent};
+
+/// What one look came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    pub state: BalanceState,
+    pub solvent_at: Option<OffsetDateTime>,
+    pub depleted_at: Option<OffsetDateTime>,
+    pub zero_at: Option<OffsetDateTime>,
+}
+
+/// The account, held until the transaction ends.
+pub async fn hold(conn: &mut PgConnection, org: OrgId) -> Result<Option<Standing>> {
+    sqlx::query!(
+        "select from billing_accounts where org_id = $1 for update",
+        org.uuid()
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    super::account::get(conn, org).await
+}
+
+pub async fn note(conn: &mut PgConnection, org: OrgId, seen: Seen) -> Result<()> {
+    let done = sqlx::query!(
+        "update billing_accounts set state = $2, solvent_at = $3, depleted_at = $4, zero_at = $5
+         where org_id = $1 and terms = 'prepaid'",
+        org.uuid(),
+        seen.state.as_str(),
+        seen.solvent_at,
+        seen.depleted_at,
+        seen.zero_at,
+    )
+    .execute(conn)
+    .await?;
+    one_row(&done)
+}
+
+/// Whether anything of an organization is running.
+pub async fn anything_runs(conn: &mut PgConnection, org: OrgId) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from usage_intervals where org_id = $1 and upper_inf(period)) as "runs!""#,
+        org.uuid(),
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Allocations of an organization that nobody has asked to end, in the order of their ids.
+pub async fn live(conn: &mut PgConnection, org: OrgId, limit: i64) -> Result<Vec<AllocationId>> {
+    let ids = sqlx::query_scalar!(
+        "select id from allocations
+         where org_id = $1 and state not in ('released', 'failed', 'releasing', 'release_failed')
+           and release_requested_at is null
+         order by id limit $2",
+        org.uuid(),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(AllocationId::from).collect())
+}
+
+/// Prepaid accounts in a currency with something of an SKU running: whom a new price of it moves.
+pub async fn burning(conn: &mut PgConnection, sku: &str, currency: Currency) -> Result<Vec<OrgId>> {
+    let ids = sqlx::query_scalar!(
+        "select org_id from billing_accounts b
+         where terms = 'prepaid' and currency = $2
+           and exists (select from usage_intervals i
+                       where i.org_id = b.org_id and i.sku = $1 and upper_inf(i.period))
+         order by org_id",
+        sku,
+        currency.code(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(OrgId::from).collect())
+}
+
+/// Owes the guard of an organization's balance a look at it, if there is one: something changed.
+/// `name` is its workflow's type and id.
+pub async fn wake(conn: &mut PgConnection, org: OrgId, name: (&str, &str)) -> Result<()> {
+    let prepaid = sqlx::query_scalar!(
+        r#"select exists (select from billing_accounts where org_id = $1 and terms = 'prepaid') as "prepaid!""#,
+        org.uuid(),
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if prepaid {
+        let intent = NewIntent {
+            kind: IntentKind::Wake,
+            org_id: Some(org),
+            workflow_type: name.0,
+            workflow_id: name.1,
+            resource_id: org.uuid(),
+            operation_id: None,
+        };
+        crate::intent::append(conn, &intent).await?;
+    }
+    Ok(())
+}
+
+/// How guards are doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// Prepaid accounts by state.
+    pub accounts: Vec<(BalanceState, i64)>,
+    /// Accounts whose balance has ended for longer than `late_seconds` while something still runs.
+    pub overdue: i64,
+}
+
+pub async fn watch(conn: &mut PgConnection, late_seconds: i32) -> Result<Watch> {
+    let row = sqlx::query!(
+        r#"select count(*) filter (where state = 'healthy') as "healthy!",
+                  count(*) filter (where state = 'low') as "low!",
+                  count(*) filter (where state = 'auto_release_pending') as "pending!",
+                  count(*) filter (where state = 'depleted') as "depleted!",
+                  count(*) filter (where coalesce(depleted_at, zero_at) < clock_timestamp() - make_interval(secs => $1)
+                    and exists (select from usage_intervals i where i.org_id = b.org_id and upper_inf(i.period))) as "overdue!"
+           from billing_accounts b where terms = 'prepaid'"#,
+        f64::from(late_seconds),
+    )
+    .fetch_one(conn)
+    .await?;
+    let accounts = vec![
+        (BalanceState::Healthy, row.healthy),
+        (BalanceState::Low, row.low),
+        (BalanceState::AutoReleasePending, row.pending),
+        (BalanceState::Depleted, row.depleted),
+    ];
+    Ok(Watch {
+        accounts,
+        overdue: row.overdue,
+    })
+}
