@@ -17,6 +17,7 @@ pub mod node;
 mod probe;
 mod quarantine;
 mod receipt;
+pub mod reconciliation;
 pub mod refusal;
 pub mod rotation;
 pub mod step;

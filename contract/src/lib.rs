@@ -13,6 +13,7 @@ pub mod failure;
 pub mod health;
 pub mod node;
 pub mod queue;
+pub mod reconciliation;
 pub mod rotation;
 pub mod sweep;
 pub mod workflow_id;

@@ -30,6 +30,11 @@ pub const BILLING_SCHEDULE: &str = "billing";
 /// What the ids of the runs begin with that the schedule starts; the time is behind it.
 pub const BILLING_SCHEDULED: &str = "billing/scheduled";
 
+/// Type of the workflow that compares use, lines, ledger and machines.
+pub const RECONCILIATION: &str = "Reconciliation";
+/// Id of its schedule, and what the ids of its runs begin with.
+pub const RECONCILIATION_SCHEDULE: &str = "reconciliation";
+
 /// Type of the workflow that watches over a prepaid balance.
 pub const BALANCE_GUARD: &str = "BalanceGuard";
 

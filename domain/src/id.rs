@@ -132,6 +132,8 @@ ids! {
     CreditId = "credit";
     /// Money that came in or went back.
     PaymentId = "pay";
+    /// A comparison of what is kept in several places.
+    ReconciliationId = "recon";
     /// An intent or event that could not be delivered.
     DeadLetterId = "dead";
     /// A fact in the outbox; also its `Nats-Msg-Id`.

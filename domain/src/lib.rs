@@ -29,6 +29,7 @@ pub mod policy;
 pub mod quota;
 pub mod rate;
 pub mod reason;
+pub mod reconciliation;
 pub mod role;
 pub mod rotation;
 pub mod signed_document;

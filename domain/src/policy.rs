@@ -113,6 +113,8 @@ policies! {
         "Time after which a billing run that is under way counts as stuck.";
     BILLING_BATCH = "billing.batch_accounts", Count 1..=10_000, default 500,
         "Accounts that a billing run settles in one transaction.";
+    RECONCILE_BACK = "billing.reconcile_back_seconds", Seconds 3_600..=31_536_000, default 3_456_000,
+        "How far back use, lines and ledger are compared.";
     PREPAID = "billing.prepaid", Count 0..=1, default 0,
         "1: whoever gets an account pays before the use; 0: that begins with the first money that an account without any use is given.";
     START_HOLD = "billing.start_hold_seconds", Seconds 0..=86_400, default 600,

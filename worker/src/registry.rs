@@ -13,6 +13,7 @@ use activities::health::HealthLooks;
 use activities::machine::Machines;
 use activities::metering::Meters;
 use activities::node::Verification;
+use activities::reconciliation::Reconciliations;
 use activities::rotation::Rotations;
 use activities::sweep::Sweeps;
 use contract::queue;
@@ -24,7 +25,7 @@ use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{WorkerOptions, WorkflowRegistrationError};
 use workflows::{
     Allocation, BalanceGuard, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment,
-    NodeHealthSweep, Sweep,
+    NodeHealthSweep, Reconciliation, Sweep,
 };
 
 /// Queues that there is work for so far.
@@ -99,8 +100,10 @@ pub(crate) fn options(
                 .register_workflow::<MeteringWindow>()?
                 .register_workflow::<BillingRun>()?
                 .register_workflow::<BalanceGuard>()?
+                .register_workflow::<Reconciliation>()?
                 .register_activities(Meters { pool: pool() })
                 .register_activities(Balances { pool: pool() })
+                .register_activities(Reconciliations { pool: pool() })
                 .register_activities(Bills { pool: pool() });
         }
         queue::SECURITY => {

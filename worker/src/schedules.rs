@@ -15,7 +15,7 @@ use temporalio_client::schedules::{
 };
 use temporalio_client::tonic::Code;
 use tokio_util::sync::CancellationToken;
-use workflows::{BillingRun, KeyRotation, MeteringWindow, NodeHealthSweep, Sweep};
+use workflows::{BillingRun, KeyRotation, MeteringWindow, NodeHealthSweep, Reconciliation, Sweep};
 
 /// How often lost workflows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -23,6 +23,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const HEALTH_EVERY: Duration = Duration::from_mins(1);
 /// How often it is looked whether a window of use is over.
 const METERING_EVERY: Duration = Duration::from_mins(1);
+/// How often use, lines, ledger and machines are compared.
+const RECONCILE_EVERY: Duration = Duration::from_hours(24);
 /// How often it is looked whether a key is old enough to be replaced.
 const ROTATION_EVERY: Duration = Duration::from_hours(1);
 /// When the month before is billed: an hour after it was over, UTC.
@@ -54,6 +56,9 @@ async fn create(client: &Client) -> Result<(), ScheduleError> {
     let name = workflow_id::METERING_SCHEDULE;
     let start = ScheduleAction::start_workflow(MeteringWindow::run, (), billing, name);
     make(client, name, start, Times::every(METERING_EVERY)).await?;
+    let name = workflow_id::RECONCILIATION_SCHEDULE;
+    let start = ScheduleAction::start_workflow(Reconciliation::run, (), billing, name);
+    make(client, name, start, Times::every(RECONCILE_EVERY)).await?;
     let (name, id) = (
         workflow_id::BILLING_SCHEDULE,
         workflow_id::BILLING_SCHEDULED,

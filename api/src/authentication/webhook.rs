@@ -46,6 +46,10 @@ mod tests {
         headers
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the library compares with this clock"
+    )]
     fn now() -> i64 {
         time::OffsetDateTime::now_utc().unix_timestamp()
     }

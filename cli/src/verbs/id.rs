@@ -5,8 +5,8 @@
 
 use domain::id::{
     AllocationId, ApiKeyId, AuthorizationPolicyId, BillingRunId, DeadLetterId, IdentityId,
-    InvoiceId, InvoiceLineId, NodeId, OperationId, OrgId, PriceId, ProjectId, QuotaId, RotationId,
-    SshKeyId,
+    InvoiceId, InvoiceLineId, NodeId, OperationId, OrgId, PriceId, ProjectId, QuotaId,
+    ReconciliationId, RotationId, SshKeyId,
 };
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
@@ -34,6 +34,7 @@ parsers! {
     api_key, ApiKeyId, "an API key";
     authorization_policy, AuthorizationPolicyId, "a rule";
     billing_run, BillingRunId, "a billing run";
+    reconciliation, ReconciliationId, "a reconciliation";
     dead_letter, DeadLetterId, "a dead letter";
     identity, IdentityId, "an identity";
     invoice, InvoiceId, "an invoice";

@@ -11,6 +11,7 @@ pub mod invoice;
 pub mod ledger;
 pub mod payment;
 pub mod price;
+pub mod reconcile;
 pub mod reverse;
 pub mod run;
 pub mod shard;

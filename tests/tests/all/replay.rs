@@ -30,6 +30,7 @@ const BRANCHES: &[&str] = &[
     "balance_guard",
     "balance_guard_zero",
     "billing_run",
+    "reconciliation",
     "key_rotation_break_glass",
     "key_rotation_scheduled",
     "metering_window",

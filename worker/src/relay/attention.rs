@@ -33,6 +33,12 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
         metrics::gauge!("balance_accounts", "state" => state.as_str()).set(gauge(accounts));
     }
     metrics::gauge!("balance_accounts_overdue").set(gauge(balances.overdue));
+    let reconciled = db::billing::reconcile::watch(conn).await?;
+    for (comparison, findings) in reconciled.findings {
+        let comparison: &str = comparison.into();
+        metrics::gauge!("reconciliation_findings", "comparison" => comparison).set(gauge(findings));
+    }
+    metrics::gauge!("reconciliation_age_seconds").set(reconciled.age_seconds);
     for sample in db::data_growth::sample(conn).await? {
         let (table, size) = (sample.table.as_str(), sample.size);
         metrics::gauge!("data_growth_rows", "table" => table).set(gauge(size.rows));

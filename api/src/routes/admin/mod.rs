@@ -14,6 +14,7 @@ mod policies;
 mod policy_changes;
 mod prices;
 mod quotas;
+mod reconciliations;
 mod rotations;
 mod signing_keys;
 mod why;
@@ -36,6 +37,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         credits::endpoints(),
         billing_accounts::endpoints(),
         billing_runs::endpoints(),
+        reconciliations::endpoints(),
         rotations::endpoints(),
         data_growth::endpoints(),
         signing_keys::endpoints(),

@@ -1,5 +1,6 @@
 //! `berth billing`: prices, use, money and invoices. What operators alone may do needs `--admin`.
 
+mod findings;
 mod views;
 
 use std::str::FromStr;
@@ -8,6 +9,7 @@ use clap::Subcommand;
 use domain::money::{Money, NotMoney};
 use serde_json::json;
 
+use self::findings::{Finding, Reconciliation};
 use self::views::{
     Account, Balance, Counted, Credit, Entry, Invoice, Line, Parked, Price, Run as BillingRun,
     Usage,
@@ -135,6 +137,15 @@ pub(crate) enum Verb {
     GetRun {
         #[arg(value_name = "RUN", value_parser = id::billing_run)]
         id: String,
+    },
+    /// Show comparisons of use, lines, ledger and machines, newest first (--admin)
+    Reconciliations(PageArgs),
+    /// Show where one of them found a difference (--admin)
+    Findings {
+        #[arg(value_name = "RECONCILIATION", value_parser = id::reconciliation)]
+        id: String,
+        #[command(flatten)]
+        page: PageArgs,
     },
     /// Show the accounts that a run left for people (--admin)
     Parked {
@@ -290,6 +301,13 @@ impl Run for Verb {
             Self::GetRun { id } => {
                 let path = format!("admin/billing-runs/{id}");
                 session.get::<BillingRun>(&path).await
+            }
+            Self::Reconciliations(page) => {
+                list::<Reconciliation>(session, "admin/reconciliations", page).await
+            }
+            Self::Findings { id, page } => {
+                let path = format!("admin/reconciliations/{id}/findings");
+                list::<Finding>(session, &path, page).await
             }
             Self::Parked { id, page } => {
                 let path = format!("admin/billing-runs/{id}/parked-accounts");

@@ -8,6 +8,7 @@ mod metering;
 mod oracle;
 mod payments;
 pub(crate) mod prepaid;
+mod reconciliation;
 mod rules;
 mod runs;
 mod story;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::world;
 
-const WRITTEN_ONCE: [&str; 7] = [
+const WRITTEN_ONCE: [&str; 9] = [
     "usage_records",
     "ledger_transactions",
     "ledger_entries",
@@ -18,6 +18,8 @@ const WRITTEN_ONCE: [&str; 7] = [
     "invoices",
     "invoice_lines",
     "billing_claims",
+    "credit_expiries",
+    "payments",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,9 @@ pub(super) const STEPS: &[&str] = &[
     "billing.open",
     "billing.post",
     "billing.close",
+    "reconciliation.open",
+    "reconciliation.compare",
+    "reconciliation.close",
 ];
 const HOUR: i64 = 3_600_000_000;
 
@@ -23,6 +26,14 @@ pub(super) async fn run_all(stack: &Stack, worker: &PlannedWorker) {
     for step in ["usage.meter", "credits.expire"] {
         for fault in Fault::ALL {
             meter(stack, worker, Strike { step, fault }).await;
+        }
+    }
+    for step in STEPS
+        .iter()
+        .filter(|step| step.starts_with("reconciliation."))
+    {
+        for fault in Fault::ALL {
+            reconcile(stack, worker, Strike { step, fault }).await;
         }
     }
     // The scheduled runs and those of the sweep.
@@ -51,6 +62,39 @@ async fn meter(stack: &Stack, worker: &PlannedWorker, strike: Strike) {
     .await
     .expect("a count");
     assert_eq!(unsound, 0, "{strike:?}");
+}
+
+/// Whatever fails, what is found is written once, and the next comparison comes to its end.
+async fn reconcile(stack: &Stack, worker: &PlannedWorker, strike: Strike) {
+    worker.plan("Reconciliation", &[strike]);
+    eventually("the strike", LIMIT, || async {
+        sweep::trigger(stack, "reconciliation").await;
+        worker.missed("Reconciliation").is_empty().then_some(())
+    })
+    .await;
+    let ended = "select count(*) from reconciliations where ended_at is not null";
+    let pool = stack.database().await;
+    let before: i64 = sqlx::query_scalar(ended)
+        .fetch_one(&pool)
+        .await
+        .expect("a count");
+    eventually("another one ends", LIMIT, || async {
+        sweep::trigger(stack, "reconciliation").await;
+        let now: i64 = sqlx::query_scalar(ended)
+            .fetch_one(&pool)
+            .await
+            .expect("a count");
+        (now > before).then_some(())
+    })
+    .await;
+    let twice: i64 = sqlx::query_scalar(
+        "select count(*) from (select from reconciliation_findings
+           group by reconciliation_id, comparison, code, subject having count(*) > 1) as twice",
+    )
+    .fetch_one(&pool)
+    .await
+    .expect("a count");
+    assert_eq!(twice, 0, "{strike:?}");
 }
 
 async fn bill(stack: &Stack, worker: &PlannedWorker, month: usize, strike: Strike) {
