@@ -27,11 +27,12 @@ alter table allocations add constraint allocations_release_reason_known
 
 create view chargeable_use with (security_invoker = true) as
   select i.org_id, i.sku, i.quantity,
-         case when upper_inf(i.period) and a.release_requested_at is not null
-              then tstzrange(lower(i.period), greatest(a.release_requested_at, lower(i.period) + interval '1 microsecond'))
+         case when upper_inf(i.period) and least(a.release_requested_at, a.lease_ends_at) is not null
+              then tstzrange(lower(i.period), greatest(least(a.release_requested_at, a.lease_ends_at),
+                                                       lower(i.period) + interval '1 microsecond'))
               else i.period end as period
   from usage_intervals i join allocations a on a.id = i.allocation_id;
-comment on view chargeable_use is 'Intervals of use as they will be charged: one whose end is asked for has it, also before its workflow has closed it.';
+comment on view chargeable_use is 'Intervals of use as they will be charged: one whose end is asked for or known has it, also before its workflow has closed it.';
 grant select on chargeable_use to berth_api, berth_worker, berth_admin;
 
 create or replace view workflow_owners with (security_invoker = true) as

@@ -5,7 +5,7 @@ use db::allocation::transition::Held;
 use db::audit::{Actor, Entry, Outcome};
 use db::rotation::Rotation;
 use domain::balance::BalanceState;
-use domain::id::{BillingRunId, NodeId, OrgId};
+use domain::id::{BillingRunId, CreditId, NodeId, OrgId};
 use domain::reason::Code;
 use serde_json::json;
 
@@ -58,6 +58,17 @@ pub(crate) async fn balance(
     let (by, action) = (contract::workflow_id::balance(org), format!("balance.{to}"));
     let thing = ("organization", org.to_string());
     append(conn, &by, Some(org), &action, thing, None).await
+}
+
+/// What was left of a credit is taken back.
+pub(crate) async fn credit_expired(
+    conn: &mut PgConnection,
+    org: OrgId,
+    credit: CreditId,
+) -> Result<(), Refusal> {
+    let by = contract::workflow_id::balance(org);
+    let thing = ("credit", credit.to_string());
+    append(conn, &by, Some(org), "credit.expire", thing, None).await
 }
 
 /// A rotation begins, moves on or ends.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use contract::billing::{Expire, Meter, Metered};
 use db::PgPool;
+use domain::id::OrgId;
 use domain::policy::{self, Scope};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use time::OffsetDateTime;
 
 use crate::allocation::count;
+use crate::audit;
 use crate::balance;
 use crate::machine::beat;
 use crate::refusal::Refusal;
@@ -44,17 +46,34 @@ impl Meters {
 /// Organizations of one look; the next one is not far.
 const EXPIRING: i64 = 1_000;
 
+/// One that cannot be settled keeps no other from it.
 async fn expire(pool: &PgPool) -> Result<u32, Refusal> {
     let due = db::billing::expiry::due(&mut *pool.acquire().await?, EXPIRING).await?;
-    let mut expired = 0;
+    let (mut expired, mut failed) = (0, 0.0);
     for org in due {
-        let mut tx = pool.begin().await?;
-        let account = db::billing::account::hold(&mut tx, org, false).await?;
-        expired += db::billing::expiry::settle(&mut tx, org, account.currency).await?;
-        balance::wake(&mut tx, org).await?;
-        tx.commit().await?;
+        match settle(pool, org).await {
+            Ok(some) => expired += some,
+            Err(why) => {
+                failed += 1.0;
+                tracing::error!(%org, ?why, "credits that have expired are not settled");
+            }
+        }
     }
+    metrics::gauge!("credit_expiry_failures").set(failed);
     Ok(count(expired.try_into().unwrap_or(i64::MAX)))
+}
+
+async fn settle(pool: &PgPool, org: OrgId) -> Result<usize, Refusal> {
+    let mut tx = pool.begin().await?;
+    db::billing::guard::be_brief(&mut tx).await?;
+    let account = db::billing::account::hold(&mut tx, org, false).await?;
+    let lapsed = db::billing::expiry::settle(&mut tx, org, account.currency).await?;
+    for credit in &lapsed {
+        audit::credit_expired(&mut tx, org, *credit).await?;
+    }
+    balance::wake(&mut tx, org).await?;
+    tx.commit().await?;
+    Ok(lapsed.len())
 }
 
 async fn meter(pool: &PgPool) -> Result<Metered, Refusal> {

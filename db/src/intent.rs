@@ -84,6 +84,34 @@ pub async fn append(conn: &mut PgConnection, new: &NewIntent<'_>) -> Result<Inte
     Ok(intent)
 }
 
+/// Writes many intents that nobody waits for: the relay delivers them.
+pub async fn append_all(conn: &mut PgConnection, new: &[NewIntent<'_>]) -> Result<()> {
+    let ids: Vec<Uuid> = new.iter().map(|_| id::fresh::<IntentId>().uuid()).collect();
+    let created: Vec<_> = ids.iter().map(|id| id::created_at(*id)).collect();
+    let kinds: Vec<_> = new
+        .iter()
+        .map(|one| <&str>::from(one.kind).to_owned())
+        .collect();
+    let orgs: Vec<_> = new.iter().map(|one| one.org_id.map(OrgId::uuid)).collect();
+    let types: Vec<_> = new.iter().map(|one| one.workflow_type.to_owned()).collect();
+    let names: Vec<_> = new.iter().map(|one| one.workflow_id.to_owned()).collect();
+    let resources: Vec<_> = new.iter().map(|one| one.resource_id).collect();
+    sqlx::query!(
+        "insert into workflow_intents (id, created_at, kind, org_id, workflow_type, workflow_id, resource_id)
+         select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::uuid[])",
+        &ids,
+        &created,
+        &kinds,
+        &orgs as &[Option<Uuid>],
+        &types,
+        &names,
+        &resources,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The oldest intents that are due. An intent with an operation, younger than `grace`, is left to
 /// the API, which delivers it right after its commit; the others nobody else delivers.
 pub async fn due(conn: &mut PgConnection, grace: Duration, limit: i64) -> Result<Vec<Intent>> {

@@ -171,6 +171,15 @@ impl Spending {
         past.map(|change| change.micros_per_hour).sum()
     }
 
+    /// Whether nothing was or is spent at all.
+    pub fn is_nothing(&self) -> bool {
+        self.spent == 0
+            && self
+                .changes
+                .iter()
+                .all(|change| change.micros_per_hour == 0)
+    }
+
     /// The first change after an instant.
     pub fn next_change(&self, after: OffsetDateTime) -> Option<OffsetDateTime> {
         let later = self.changes.iter().map(|change| change.at);

@@ -43,8 +43,13 @@ impl BalanceGuard {
             }
             if seen.is_some_and(|seen| seen.release) {
                 let options = limits::billing("release everything as of the instant of zero");
-                ctx.execute_activity(BalanceSteps::release, org_id, options)
+                let released = ctx
+                    .execute_activity(BalanceSteps::release, org_id, options)
                     .await?;
+                if released == 0 {
+                    // Somebody else is at what is left.
+                    wait(ctx, seen_wakes, limits::CONFLICT_PAUSE).await;
+                }
             } else if let Some(millis) = seen.and_then(|seen| seen.next_millis) {
                 wait(ctx, seen_wakes, Duration::from_millis(millis)).await;
             } else if ctx.state(|s| s.wakes) == seen_wakes {

@@ -10,6 +10,7 @@ use domain::state::{AllocationState, OperationState};
 
 use super::{hold, publish};
 use crate::audit;
+use crate::balance;
 use crate::refusal::Refusal;
 
 /// Adds the ordered seconds to the lease, or fails the operation with the reason.
@@ -39,6 +40,7 @@ pub(super) async fn extend(pool: &PgPool, operation: OperationId) -> Result<(), 
             lease_ends_at: lease_ends_at.into(),
         };
         publish(&mut tx, &held, event).await?;
+        balance::wake(&mut tx, held.org_id).await?;
         None
     } else {
         Some(Code::lease_too_long())

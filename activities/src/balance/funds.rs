@@ -14,6 +14,7 @@ use crate::refusal::Refusal;
 /// nothing else of the organization is let in.
 pub(crate) async fn lacking(conn: &mut PgConnection, held: &Held) -> Result<Option<Code>, Refusal> {
     let org = held.org_id;
+    db::billing::guard::be_brief(conn).await?;
     let prepaid = db::policy::resolve(conn, &policy::PREPAID, Scope::Platform).await?;
     account::hold(conn, org, prepaid == 1).await?;
     let scope = Scope::Organization(org);

@@ -15,43 +15,71 @@ use time::{Duration, OffsetDateTime};
 use crate::audit;
 use crate::refusal::Refusal;
 
-pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refusal> {
-    let mut tx = pool.begin().await?;
-    let held = guard::hold(&mut tx, org).await?;
+/// A prepaid account, held, with what it has at this instant.
+pub(super) struct Assessed {
+    pub(super) account: Standing,
+    pub(super) balance: Balance,
+    pub(super) note: Note,
+    warnings: Warnings,
+}
+
+/// Adds it up anew and notes how it stands. `None`: nobody pays beforehand.
+pub(super) async fn assess(
+    conn: &mut PgConnection,
+    org: OrgId,
+) -> Result<Option<Assessed>, Refusal> {
+    let held = guard::hold(&mut *conn, org).await?;
     let Some(account) = held.filter(|account| account.terms == Terms::Prepaid) else {
         return Ok(None);
     };
-    let currency = account.currency;
-    db::billing::expiry::settle(&mut tx, org, currency).await?;
-    let since = account.solvent_at;
-    let balance = db::billing::balance::get(&mut tx, org, currency, since).await?;
+    let (currency, since) = (account.currency, account.solvent_at);
+    for lapsed in db::billing::expiry::settle(&mut *conn, org, currency).await? {
+        audit::credit_expired(&mut *conn, org, lapsed).await?;
+    }
+    let balance = db::billing::balance::get(&mut *conn, org, currency, since).await?;
     let warnings = Warnings {
-        low: seconds(&mut tx, &policy::BALANCE_LOW, org).await?,
-        last: seconds(&mut tx, &policy::BALANCE_LAST, org).await?,
+        low: seconds(&mut *conn, &policy::BALANCE_LOW, org).await?,
+        last: seconds(&mut *conn, &policy::BALANCE_LAST, org).await?,
     };
     let note = judge(&account, &balance, warnings);
-    guard::note(&mut tx, org, note).await?;
+    guard::note(&mut *conn, org, note).await?;
     if note.state != account.state {
         let event = BalanceStateChanged {
             organization_id: org,
             from: account.state,
             to: note.state,
         };
-        db::outbox::append(&mut tx, Some(org), &event.into()).await?;
-        audit::balance(&mut tx, org, note.state).await?;
+        db::outbox::append(&mut *conn, Some(org), &event.into()).await?;
+        audit::balance(&mut *conn, org, note.state).await?;
     }
-    let depleted = note.state == BalanceState::Depleted;
-    let release = depleted && !guard::live(&mut tx, org, 1).await?.is_empty();
+    Ok(Some(Assessed {
+        account,
+        balance,
+        note,
+        warnings,
+    }))
+}
+
+pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refusal> {
+    let mut tx = pool.begin().await?;
+    let Some(assessed) = assess(&mut tx, org).await? else {
+        return Ok(None);
+    };
+    let Assessed { balance, note, .. } = &assessed;
+    let release = match note.depleted_at {
+        Some(at) => guard::anything_after(&mut tx, org, at).await?,
+        None => false,
+    };
     let next = if guard::anything_runs(&mut tx, org).await? {
         let longest = seconds(&mut tx, &policy::BALANCE_LOOK, org).await?;
         let expiry = db::billing::expiry::next(&mut tx, org).await?;
-        let known = pause(&balance, note, warnings, expiry);
+        let known = pause(balance, *note, assessed.warnings, expiry);
         Some(millis(known.map_or(longest, |pause| pause.min(longest))))
     } else {
         None
     };
     tx.commit().await?;
-    if note.state != account.state {
+    if note.state != assessed.account.state {
         let to = note.state.as_str();
         metrics::counter!("balance_state_changes_total", "to" => to).increment(1);
     }
@@ -59,7 +87,7 @@ pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refu
         state: note.state,
         available: Money {
             amount_micros: balance.available_micros(),
-            currency,
+            currency: assessed.account.currency,
         },
         burn_micros_per_hour: balance.burn_micros_per_hour(),
         zero_at_seconds: note.zero_at.map(OffsetDateTime::unix_timestamp),
@@ -69,11 +97,14 @@ pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refu
 }
 
 /// How the balance stands. Zero that has passed is where the money ended, whenever it is seen, but not
-/// before the last instant at which some was left: what came to light since is nobody's unpaid use.
+/// before the last instant at which some was left: what came to light since is nobody's unpaid use. It
+/// moves ahead with money that came since, and never back. Where nothing costs anything, nothing ends.
 fn judge(account: &Standing, balance: &Balance, warnings: Warnings) -> Note {
     let (now, ledger) = (balance.now, balance.ledger.amount_micros);
-    let zero_at = balance.spending.reaches(ledger);
-    if balance.available_micros() > 0 {
+    let reached = balance.spending.reaches(ledger);
+    let idle = account.depleted_at.is_none() && balance.spending.is_nothing();
+    if balance.available_micros() > 0 || idle {
+        let zero_at = reached.filter(|_| !idle);
         let runway = zero_at.map(|zero| (zero - now).max(Duration::microseconds(1)));
         return Note {
             state: BalanceState::of(runway, warnings),
@@ -82,10 +113,9 @@ fn judge(account: &Standing, balance: &Balance, warnings: Warnings) -> Note {
             zero_at,
         };
     }
-    let zero = account.depleted_at.unwrap_or_else(|| {
-        let zero = zero_at.map_or(now, |zero| zero.min(now));
-        account.solvent_at.map_or(zero, |since| zero.max(since))
-    });
+    let reached = reached.map(|zero| zero.min(now));
+    let zero = reached.max(account.depleted_at).unwrap_or(now);
+    let zero = account.solvent_at.map_or(zero, |since| zero.max(since));
     Note {
         state: BalanceState::Depleted,
         solvent_at: account.solvent_at,

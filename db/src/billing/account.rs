@@ -137,12 +137,15 @@ pub async fn get(conn: &mut PgConnection, org: OrgId) -> Result<Option<Standing>
     Ok(list(conn, filter, None, 1).await?.pop())
 }
 
-/// Lets an account be kept in another currency, as long as no money has moved. `false`: it has.
+/// Lets an account be kept in another currency, as long as nothing was used and no money has moved;
+/// a cap in the old one is gone. `false`: it was, or has.
 pub async fn set_currency(conn: &mut PgConnection, account: Account) -> Result<bool> {
     let done = sqlx::query!(
-        "update billing_accounts b set currency = $2
+        "update billing_accounts b set currency = $2, spend_cap_micros_per_hour = null
          where b.org_id = $1 and not exists (select from ledger_transactions t where t.org_id = b.org_id)
-           and not exists (select from invoices i where i.org_id = b.org_id)",
+           and not exists (select from invoices i where i.org_id = b.org_id)
+           and not exists (select from usage_intervals u where u.org_id = b.org_id)
+           and not exists (select from usage_records r where r.org_id = b.org_id)",
         account.org_id.uuid(),
         account.currency.code(),
     )
@@ -160,7 +163,8 @@ pub async fn set_terms(
 ) -> Result<()> {
     let done = sqlx::query!(
         "update billing_accounts
-         set terms = $2, terms_reason = $3, solvent_at = clock_timestamp(),
+         set terms = $2, terms_reason = $3,
+             solvent_at = case when terms = $2 then solvent_at else clock_timestamp() end,
              state = case when terms = $2 then state else 'healthy' end,
              depleted_at = case when terms = $2 then depleted_at end,
              zero_at = case when terms = $2 then zero_at end
@@ -175,9 +179,9 @@ pub async fn set_terms(
 }
 
 /// Makes an account prepaid that is about to get its first money and has used nothing, unless an
-/// operator set its terms.
-pub async fn prepay(conn: &mut PgConnection, org: OrgId) -> Result<()> {
-    sqlx::query!(
+/// operator set its terms. `false`: its terms stay.
+pub async fn prepay(conn: &mut PgConnection, org: OrgId) -> Result<bool> {
+    let done = sqlx::query!(
         "update billing_accounts b set terms = 'prepaid', solvent_at = clock_timestamp()
          where b.org_id = $1 and b.terms = 'invoiced' and b.terms_reason is null
            and not exists (select from ledger_transactions t where t.org_id = b.org_id)
@@ -187,7 +191,7 @@ pub async fn prepay(conn: &mut PgConnection, org: OrgId) -> Result<()> {
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Sets or takes away the cap on what an organization may spend in an hour.

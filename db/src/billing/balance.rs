@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 pub struct Balance {
     /// By the clock of the database.
     pub now: OffsetDateTime,
-    /// What the ledger says: negative, if it owes.
+    /// What the ledger says, negative if it owes; a bill of time that spending is told of counts as
+    /// spending and not here.
     pub ledger: Money,
     /// What it used and was not billed for, at the prices of the time, and goes on to use.
     pub spending: Spending,
@@ -49,7 +50,8 @@ pub async fn get(
            ), unbilled as (
              select tstzmultirange(tstzrange(null, null))
                     - coalesce(range_agg(period), '{}'::tstzmultirange) as times
-             from billing_claims where org_id = $1 and revision = 0
+             from billing_claims cross join clock
+             where org_id = $1 and revision = 0 and upper(period) <= since
            ), used as materialized (
              select i.quantity * p.amount_micros_per_hour as rate, cut
              from chargeable_use i
@@ -70,7 +72,9 @@ pub async fn get(
              ) as each group by at
            )
            select now as "now!", since as "since!",
-                  coalesce((select balance_micros from account_balances where org_id = $1 and currency = $2), 0) as "ledger!",
+                  (coalesce((select balance_micros from account_balances where org_id = $1 and currency = $2), 0)
+                   + coalesce((select sum(total_micros) from invoices i
+                               where i.org_id = $1 and i.currency = $2 and upper(i.period) > since), 0))::bigint as "ledger!",
                   div(spent, 3600000000)::bigint as "spent_micros!", mod(spent, 3600000000)::bigint as "spent_rest!",
                   array(select at from change order by at) as "ats!",
                   array(select rate from change order by at) as "rates!"
@@ -109,7 +113,7 @@ pub async fn get(
 pub struct Held {
     /// For the time that is held for.
     pub micros: i64,
-    /// For an hour.
+    /// For an hour, with what is paused for a fault and will go on.
     pub micros_per_hour: i64,
 }
 
@@ -122,11 +126,12 @@ pub async fn held(
     but: Option<AllocationId>,
 ) -> Result<Held> {
     let row = sqlx::query!(
-        r#"select coalesce(sum(half_even(a.gpu_count::numeric * p.amount_micros_per_hour * $3::bigint, 3600)), 0)::bigint as "micros!",
+        r#"select coalesce(sum(half_even(a.gpu_count::numeric * p.amount_micros_per_hour * $3::bigint, 3600))
+                    filter (where a.state <> 'degraded'), 0)::bigint as "micros!",
                   coalesce(sum(a.gpu_count * p.amount_micros_per_hour), 0)::bigint as "micros_per_hour!"
            from allocations a
            join prices p on p.sku = a.sku and p.currency = $2 and p.effective @> clock_timestamp()
-           where a.org_id = $1 and a.state in ('queued', 'provisioning') and a.release_requested_at is null
+           where a.org_id = $1 and a.state in ('queued', 'provisioning', 'degraded') and a.release_requested_at is null
              and a.id is distinct from $4"#,
         org.uuid(),
         currency.code(),

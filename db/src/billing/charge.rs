@@ -72,8 +72,9 @@ pub async fn unpriced(
 }
 
 /// Rates what each account used in the period, as known up to the epoch, and charges it. A line is
-/// one project's use of an SKU at one price; it is rounded once, to the micro. An account that used
-/// nothing gets its claim alone.
+/// one project's use of an SKU at one price; it is rounded once, to the micro. What an invoice comes
+/// to is rounded to what can be paid: to the nearest, or down for who has paid before, as it was
+/// stopped where its money ended. An account that used nothing gets its claim alone.
 pub async fn charge(
     conn: &mut PgConnection,
     run: BillingRunId,
@@ -119,9 +120,10 @@ pub async fn charge(
              select a.org_id, a.currency, a.revision, uuid_v7() as invoice_id,
                     case when bool_or(l.amount <> 0) then uuid_v7() end as transaction_id,
                     sum(l.amount)::bigint as lines,
-                    (half_even(sum(l.amount), a.unit) * a.unit)::bigint as total
-             from account a join line l on l.org_id = a.org_id
-             group by a.org_id, a.currency, a.revision, a.unit
+                    (case when b.terms = 'prepaid' then div(sum(l.amount), a.unit)
+                          else half_even(sum(l.amount), a.unit) end * a.unit)::bigint as total
+             from account a join line l on l.org_id = a.org_id join billing_accounts b on b.org_id = a.org_id
+             group by a.org_id, a.currency, a.revision, a.unit, b.terms
            ), numbered as (
              update billing_accounts b set next_invoice_number = b.next_invoice_number + 1
              from bill where b.org_id = bill.org_id

@@ -1,10 +1,11 @@
 //! Credits whose time is over: what is left of each is taken back.
 
 use domain::id::{CreditId, LedgerEntryId, LedgerTransactionId, OrgId};
-use domain::ledger::{Account, Kind, lapses};
+use domain::ledger::{Account, Fund, Kind, cuts, left_of};
 use domain::money::{Currency, Money};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::ledger::{self, Movement};
 use crate::error::Result;
@@ -34,12 +35,16 @@ pub async fn next(conn: &mut PgConnection, org: OrgId) -> Result<Option<OffsetDa
 }
 
 /// Takes back what was left of each expired credit of an organization at its instant, the earliest
-/// first; how many there were. The account is held.
-pub async fn settle(conn: &mut PgConnection, org: OrgId, currency: Currency) -> Result<usize> {
+/// first; which they were. The account is held.
+pub async fn settle(
+    conn: &mut PgConnection,
+    org: OrgId,
+    currency: Currency,
+) -> Result<Vec<CreditId>> {
     let expired = sqlx::query!(
-        r#"select c.id, c.amount_micros, c.expires_at as "expires_at!",
+        r#"select c.id, c.expires_at as "expires_at!",
                   (select e.id from ledger_entries e
-                   where e.transaction_id = c.transaction_id and e.account = 'receivable') as "entry_id!"
+                   where e.transaction_id = c.transaction_id and e.account = 'receivable') as entry_id
            from credits c
            where c.org_id = $1 and c.expires_at <= clock_timestamp()
              and not exists (select from credit_expiries e where e.credit_id = c.id)
@@ -48,13 +53,15 @@ pub async fn settle(conn: &mut PgConnection, org: OrgId, currency: Currency) -> 
     )
     .fetch_all(&mut *conn)
     .await?;
+    if expired.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (ids, funds) = funds(&mut *conn, org).await?;
     for credit in &expired {
-        let (id, at) = (CreditId::from(credit.id), credit.expires_at);
-        let balance = super::balance::get(&mut *conn, org, currency, Some(at)).await?;
-        let used = balance.spending.until(at).unwrap_or(i64::MAX);
-        let had = balance.ledger.amount_micros - came_since(&mut *conn, org, at).await?;
-        let kept = kept_by_others(&mut *conn, org, id, at).await?;
-        let lapsed = lapses(credit.amount_micros, had.saturating_sub(used), kept);
+        let id = CreditId::from(credit.id);
+        let which = ids.iter().position(|known| *known == credit.id);
+        let used = used(&mut *conn, org, currency, &cuts(&funds, credit.expires_at)).await?;
+        let lapsed = which.map_or(0, |which| left_of(&funds, which, &used));
         let transaction = if lapsed == 0 {
             None
         } else {
@@ -69,7 +76,7 @@ pub async fn settle(conn: &mut PgConnection, org: OrgId, currency: Currency) -> 
                     amount_micros: -lapsed,
                     currency,
                 },
-                corrects: Some(LedgerEntryId::from(credit.entry_id)),
+                corrects: credit.entry_id.map(LedgerEntryId::from),
             };
             Some(ledger::post(&mut *conn, movement).await?)
         };
@@ -84,44 +91,53 @@ pub async fn settle(conn: &mut PgConnection, org: OrgId, currency: Currency) -> 
         .execute(&mut *conn)
         .await?;
     }
-    Ok(expired.len())
+    Ok(expired.into_iter().map(|credit| credit.id.into()).collect())
 }
 
-/// What the ledger got since an instant that is not for use.
-async fn came_since(conn: &mut PgConnection, org: OrgId, at: OffsetDateTime) -> Result<i64> {
-    Ok(sqlx::query_scalar!(
-        r#"select coalesce(sum(e.amount_micros), 0)::bigint as "sum!"
-           from ledger_entries e join ledger_transactions t on t.id = e.transaction_id
-           where e.org_id = $1 and e.account = 'receivable' and e.id >= $2 and e.created_at >= $3
-             and t.kind in ('credit', 'payment', 'refund')"#,
+/// All money that an organization ever got, with its ids; payments are used last.
+async fn funds(conn: &mut PgConnection, org: OrgId) -> Result<(Vec<Uuid>, Vec<Fund>)> {
+    let rows = sqlx::query!(
+        r#"select id as "id!", created_at as "at!", priority as "priority!", expires_at, amount_micros as "micros!"
+           from credits where org_id = $1
+           union all
+           select p.id, p.created_at, $2, null,
+                  p.amount_micros - (select coalesce(sum(r.amount_micros), 0) from payments r where r.of_payment_id = p.id)::bigint
+           from payments p where p.org_id = $1 and p.kind = 'payment'"#,
         org.uuid(),
-        crate::id::first_at(at),
-        at,
+        i32::MAX,
     )
-    .fetch_one(conn)
-    .await?)
+    .fetch_all(conn)
+    .await?;
+    let funds = rows.iter().map(|row| Fund {
+        at: row.at,
+        priority: row.priority,
+        expires_at: row.expires_at,
+        micros: row.micros,
+    });
+    Ok((rows.iter().map(|row| row.id).collect(), funds.collect()))
 }
 
-/// What use is paid from after this credit: payments, and credits behind it that held at the instant.
-async fn kept_by_others(
+/// How much an organization used up to each of these instants, in micros, whether billed or not.
+async fn used(
     conn: &mut PgConnection,
     org: OrgId,
-    credit: CreditId,
-    at: OffsetDateTime,
-) -> Result<i64> {
-    Ok(sqlx::query_scalar!(
-        r#"select (coalesce((select sum(o.amount_micros) from credits o, credits c
-                    where c.id = $2 and o.org_id = $1 and o.id <> c.id and o.created_at < $3
-                      and coalesce(o.expires_at, 'infinity') >= $3
-                      and not exists (select from credit_expiries e where e.credit_id = o.id)
-                      and (o.priority, coalesce(o.expires_at, 'infinity'), o.id)
-                          > (c.priority, coalesce(c.expires_at, 'infinity'), c.id)), 0)
-                 + coalesce((select sum(case kind when 'payment' then amount_micros else -amount_micros end)
-                             from payments where org_id = $1 and created_at < $3), 0))::bigint as "kept!""#,
+    currency: Currency,
+    cuts: &[OffsetDateTime],
+) -> Result<Vec<(OffsetDateTime, i64)>> {
+    let rows = sqlx::query!(
+        r#"select c.at as "at!",
+                  half_even(coalesce((
+                    select sum(i.quantity::numeric * p.amount_micros_per_hour * microseconds(upper(part) - lower(part)))
+                    from chargeable_use i
+                    join prices p on p.sku = i.sku and p.currency = $2 and p.effective && i.period
+                    cross join lateral (select i.period * p.effective * tstzrange(null, c.at)) as cut (part)
+                    where i.org_id = $1 and lower(i.period) < c.at and not isempty(part)), 0), 3600000000)::bigint as "used!"
+           from unnest($3::timestamptz[]) as c (at) order by c.at"#,
         org.uuid(),
-        credit.uuid(),
-        at,
+        currency.code(),
+        cuts,
     )
-    .fetch_one(conn)
-    .await?)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.at, row.used)).collect())
 }

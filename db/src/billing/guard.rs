@@ -19,8 +19,18 @@ pub struct Seen {
     pub zero_at: Option<OffsetDateTime>,
 }
 
+/// Whoever waits for an account's row gives up after a moment and comes again: a billing run may hold
+/// hundreds of them, and connections are few.
+pub async fn be_brief(conn: &mut PgConnection) -> Result<()> {
+    sqlx::query!("select set_config('lock_timeout', '2s', true)")
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
+
 /// The account, held until the transaction ends.
 pub async fn hold(conn: &mut PgConnection, org: OrgId) -> Result<Option<Standing>> {
+    be_brief(&mut *conn).await?;
     sqlx::query!(
         "select from billing_accounts where org_id = $1 for update",
         org.uuid()
@@ -55,19 +65,60 @@ pub async fn anything_runs(conn: &mut PgConnection, org: OrgId) -> Result<bool> 
     .await?)
 }
 
-/// Allocations of an organization that nobody has asked to end, in the order of their ids.
-pub async fn live(conn: &mut PgConnection, org: OrgId, limit: i64) -> Result<Vec<AllocationId>> {
-    let ids = sqlx::query_scalar!(
+/// Whether anything of an organization goes on, or went on, after an instant: an allocation that
+/// nobody has asked to end, or use that ends later.
+pub async fn anything_after(
+    conn: &mut PgConnection,
+    org: OrgId,
+    at: OffsetDateTime,
+) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from allocations
+                          where org_id = $1 and state not in ('released', 'failed', 'releasing', 'release_failed')
+                            and release_requested_at is null)
+               or exists (select from usage_intervals
+                          where org_id = $1 and (upper_inf(period)
+                            or upper(period) > greatest($2, lower(period) + interval '1 microsecond'))) as "any!""#,
+        org.uuid(),
+        at,
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// An allocation of an organization that nobody has asked to end and nobody else is at.
+pub async fn next_live(conn: &mut PgConnection, org: OrgId) -> Result<Option<AllocationId>> {
+    let id = sqlx::query_scalar!(
         "select id from allocations
          where org_id = $1 and state not in ('released', 'failed', 'releasing', 'release_failed')
            and release_requested_at is null
-         order by id limit $2",
+         order by id limit 1 for update skip locked",
         org.uuid(),
-        limit,
     )
-    .fetch_all(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(ids.into_iter().map(AllocationId::from).collect())
+    Ok(id.map(AllocationId::from))
+}
+
+/// Ends use at an instant that went on after it, or at an end of its own that comes before.
+pub async fn cut(conn: &mut PgConnection, org: OrgId, at: OffsetDateTime) -> Result<u64> {
+    let done = sqlx::query!(
+        "with late as materialized (
+           select id, allocation_id from usage_intervals
+           where org_id = $1 and (upper_inf(period)
+             or upper(period) > greatest($2, lower(period) + interval '1 microsecond'))
+           order by id for update
+         )
+         update usage_intervals i
+         set period = tstzrange(lower(period), greatest(least($2, a.release_requested_at, a.lease_ends_at),
+                                                        lower(period) + interval '1 microsecond'))
+         from late join allocations a on a.id = late.allocation_id where i.id = late.id",
+        org.uuid(),
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Prepaid accounts in a currency with something of an SKU running: whom a new price of it moves.
@@ -96,17 +147,34 @@ pub async fn wake(conn: &mut PgConnection, org: OrgId, name: (&str, &str)) -> Re
     .fetch_one(&mut *conn)
     .await?;
     if prepaid {
-        let intent = NewIntent {
-            kind: IntentKind::Wake,
-            org_id: Some(org),
-            workflow_type: name.0,
-            workflow_id: name.1,
-            resource_id: org.uuid(),
-            operation_id: None,
-        };
-        crate::intent::append(conn, &intent).await?;
+        crate::intent::append(conn, &look(org, name.0, name.1)).await?;
     }
     Ok(())
+}
+
+/// The same for many that are known to have one, by one statement; `ids` are their workflows'.
+pub async fn wake_all(
+    conn: &mut PgConnection,
+    orgs: &[OrgId],
+    workflow_type: &str,
+    ids: &[String],
+) -> Result<()> {
+    let wishes = orgs.iter().zip(ids);
+    let wishes: Vec<_> = wishes
+        .map(|(org, id)| look(*org, workflow_type, id))
+        .collect();
+    crate::intent::append_all(conn, &wishes).await
+}
+
+fn look<'a>(org: OrgId, workflow_type: &'a str, workflow_id: &'a str) -> NewIntent<'a> {
+    NewIntent {
+        kind: IntentKind::Wake,
+        org_id: Some(org),
+        workflow_type,
+        workflow_id,
+        resource_id: org.uuid(),
+        operation_id: None,
+    }
 }
 
 /// How guards are doing.

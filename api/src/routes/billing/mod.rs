@@ -9,7 +9,7 @@ mod usage;
 use contract::workflow_id;
 use db::PgConnection;
 use domain::id::OrgId;
-use domain::money::Money;
+use domain::money::{Currency, Money};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,6 +43,17 @@ pub(crate) struct MoneySchema {
 pub(crate) async fn wake_guard(conn: &mut PgConnection, org: OrgId) -> db::Result<()> {
     let id = workflow_id::balance(org);
     db::billing::guard::wake(conn, org, (workflow_id::BALANCE_GUARD, &id)).await
+}
+
+/// The guards of all balances that a price of an SKU moves look again, once this is committed.
+pub(crate) async fn wake_guards_of(
+    conn: &mut PgConnection,
+    sku: &str,
+    currency: Currency,
+) -> db::Result<()> {
+    let orgs = db::billing::guard::burning(conn, sku, currency).await?;
+    let ids: Vec<_> = orgs.iter().map(|org| workflow_id::balance(*org)).collect();
+    db::billing::guard::wake_all(conn, &orgs, workflow_id::BALANCE_GUARD, &ids).await
 }
 
 /// Micros of the same currency as another amount.

@@ -254,6 +254,7 @@ async fn bills_are_what_plain_arithmetic_says_in_whatever_order_use_arrives() {
     }
     let before = world::rows(stack, &orgs).await;
     let run = world::bill(stack, START, END, None).await;
-    assert_eq!(run["accounts_billed"], 0, "all was settled: {run}");
+    // Other tests make accounts meanwhile; these have nothing left to bill.
+    assert_eq!(run["invoices_issued"], 0, "all was settled: {run}");
     assert_eq!(world::rows(stack, &orgs).await, before);
 }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use tests::api::Answer;
 use tests::{Stack, Tenant, eventually, stack};
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::prepaid;
@@ -162,7 +161,7 @@ async fn give(stack: &Stack, org: Uuid, units: i64, priority: i32, seconds: Opti
     let now = prepaid::now(stack).await;
     let over = seconds.map(|seconds| now + seconds * 1_000_000);
     let gift = json!({"organization_id": OrgId::from(org), "reason": "a test", "priority": priority,
-                      "expires_at": over.map(text),
+                      "expires_at": over.map(world::text),
                       "amount": {"amount_micros": units * 1_000_000, "currency": "USD"}});
     stack
         .admin()
@@ -170,10 +169,6 @@ async fn give(stack: &Stack, org: Uuid, units: i64, priority: i32, seconds: Opti
         .await
         .expect(201);
     over.unwrap_or_default()
-}
-
-fn text(micros: i64) -> String {
-    world::at(micros).format(&Rfc3339).expect("a time")
 }
 
 async fn sku(stack: &Stack) -> String {
@@ -198,10 +193,11 @@ async fn what_is_left_of_a_credit_expires_in_the_order_of_use() {
     // Ten that expire and ten that stay, of which four are used: from which of them, the priority says.
     for (expiring, staying) in [(100, 100), (0, 500), (500, 0)] {
         let org = world::organization(stack, "USD").await;
-        let now = prepaid::now(stack).await;
-        prepaid::used(stack, org, &sku, 1, now - 60_000_000, now - 56_000_000).await;
-        give(stack, org, 10, expiring, Some(3)).await;
+        give(stack, org, 10, expiring, Some(4)).await;
         give(stack, org, 10, staying, None).await;
+        // It is over before the credit is.
+        let now = prepaid::now(stack).await;
+        prepaid::used(stack, org, &sku, 4, now, now + 1_000_000).await;
         orgs.push(org);
     }
     let lapses = eventually("all are over", LIMIT, || async {
@@ -252,7 +248,7 @@ async fn a_credit_that_expires_ends_what_runs_on_it() {
     let stack = stack().await;
     let sku = sku(stack).await;
     let start = prepaid::now(stack).await;
-    let org = prepaid::organization(stack, 1_000_000, start).await;
+    let org = world::organization(stack, "USD").await;
     let over = give(stack, org, 1_000, 100, Some(4)).await;
     prepaid::running(stack, org, &sku, 1, start).await;
     let terms = format!("/api/v1/admin/billing-accounts/{}/terms", OrgId::from(org));

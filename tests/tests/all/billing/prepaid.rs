@@ -53,6 +53,11 @@ pub(crate) async fn give(stack: &Stack, org: Uuid, micros: i64) {
     tx.commit().await.expect("it holds");
 }
 
+/// Takes money back.
+pub(crate) async fn take(stack: &Stack, org: Uuid, micros: i64) {
+    give(stack, org, -micros).await;
+}
+
 /// An allocation of so many GPUs that runs since an instant.
 pub(crate) async fn running(
     stack: &Stack,

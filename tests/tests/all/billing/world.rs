@@ -43,6 +43,11 @@ pub(crate) fn at(micros: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).expect("a time")
 }
 
+/// The same as callers write it.
+pub(crate) fn text(micros: i64) -> String {
+    at(micros).format(&Rfc3339).expect("a time")
+}
+
 /// An organization that pays in a currency.
 pub(crate) async fn organization(stack: &Stack, currency: &str) -> Uuid {
     let id = db::id::fresh::<domain::id::OrgId>().uuid();

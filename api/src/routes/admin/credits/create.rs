@@ -91,11 +91,11 @@ async fn handler(
         let detail = "there is no such organization";
         return Err(Problem::invalid("/organization_id", detail));
     }
+    let account = db::billing::account::hold(conn, org_id, prepaid == 1).await?;
     let now = db::clock::now(conn).await?;
     if request.expires_at.is_some_and(|at| at <= now) {
         return Err(Problem::invalid("/expires_at", "must not have passed"));
     }
-    let account = db::billing::account::hold(conn, org_id, prepaid == 1).await?;
     if account.currency != money.currency {
         let wish = Account {
             currency: money.currency,
@@ -107,7 +107,7 @@ async fn handler(
         }
     }
     let reason = request.reason.as_str();
-    db::billing::account::prepay(conn, org_id).await?;
+    let made_prepaid = db::billing::account::prepay(conn, org_id).await?;
     let new = NewCredit {
         org_id,
         money,
@@ -120,6 +120,10 @@ async fn handler(
     wake_guard(conn, org_id).await?;
     let credit = db::billing::credit::get(conn, id).await?;
     let credit = credit.ok_or_else(|| Problem::not_found(CreditView::KIND))?;
-    mutation.note(json!({ "organization_id": org_id, "amount": money, "reason": reason }));
+    let (priority, expires_at) = (credit.priority, credit.expires_at);
+    mutation.note(json!({
+        "organization_id": org_id, "amount": money, "reason": reason, "priority": priority,
+        "expires_at_seconds": expires_at.map(OffsetDateTime::unix_timestamp), "made_prepaid": made_prepaid,
+    }));
     Ok(mutation.created(CreditView::from(credit)).await?)
 }

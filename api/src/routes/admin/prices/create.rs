@@ -1,6 +1,5 @@
 //! `POST /admin/prices`
 
-use db::billing::guard;
 use db::billing::price::{self, NewPrice, Span};
 use domain::id::PriceId;
 use domain::money::{Money, PRICE_MAX_MICROS};
@@ -18,7 +17,7 @@ use crate::instant;
 use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
 use crate::resource::Resource;
-use crate::routes::billing::{MoneySchema, PriceView, wake_guard};
+use crate::routes::billing::{MoneySchema, PriceView, wake_guards_of};
 
 /// How far ahead a price may be announced, in days.
 const AHEAD_MAX_DAYS: i64 = 3_660;
@@ -96,9 +95,7 @@ async fn handler(
         created_by: Some(by),
     };
     let id = price::insert(conn, new).await?;
-    for org in guard::burning(conn, &request.sku, currency).await? {
-        wake_guard(conn, org).await?;
-    }
+    wake_guards_of(conn, &request.sku, currency).await?;
     let now = price::get(conn, id).await?;
     let now = now.ok_or_else(|| Problem::not_found(PriceView::KIND))?;
     mutation.note(json!({

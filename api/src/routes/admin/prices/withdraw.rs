@@ -9,7 +9,7 @@ use crate::mutation::{Committed, Mutation};
 use crate::problem::{Code, Problem};
 use crate::query::Path;
 use crate::resource::Resource;
-use crate::routes::billing::PriceView;
+use crate::routes::billing::{PriceView, wake_guards_of};
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(
@@ -34,10 +34,11 @@ async fn handler(
 ) -> Result<Committed<PriceView>, Problem> {
     let mut mutation = mutation.authorize(On::Organization)?;
     let known = db::billing::price::get(mutation.conn(), id).await?;
-    known.ok_or_else(|| Problem::not_found(PriceView::KIND))?;
+    let known = known.ok_or_else(|| Problem::not_found(PriceView::KIND))?;
     if !db::billing::price::withdraw(mutation.conn(), id).await? {
         let why = "it is in force or was: set another one from an instant on";
         return Err(Problem::new(Code::Conflict).detail(why));
     }
+    wake_guards_of(mutation.conn(), &known.sku, known.currency).await?;
     Ok(mutation.deleted(id).await?)
 }

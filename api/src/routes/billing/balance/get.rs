@@ -79,7 +79,9 @@ async fn handler(
         0
     };
     let ledger = now.ledger;
-    let zero_at = prepaid.then(|| now.spending.reaches(ledger.amount_micros));
+    let depleted_at = account.as_ref().and_then(|known| known.depleted_at);
+    let ends = || depleted_at.or_else(|| now.spending.reaches(ledger.amount_micros));
+    let zero_at = if prepaid { ends() } else { None };
     let cap = account
         .as_ref()
         .and_then(|known| known.spend_cap_micros_per_hour);
@@ -91,7 +93,7 @@ async fn handler(
         burn_per_hour: same(ledger, now.burn_micros_per_hour()),
         terms,
         state: account.map_or(BalanceState::Healthy, |known| known.state),
-        zero_at: zero_at.flatten(),
+        zero_at,
         spend_cap_per_hour: cap.map(|cap| same(ledger, cap)),
     }))
 }
