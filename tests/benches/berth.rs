@@ -5,6 +5,8 @@
 
 #[path = "berth/accept.rs"]
 mod accept;
+#[path = "berth/billing.rs"]
+mod billing;
 #[path = "berth/limit.rs"]
 mod limit;
 #[path = "berth/overhead.rs"]
@@ -55,6 +57,9 @@ async fn main() {
     }
     if runs("accept") {
         ratios.extend(accept::run(stack, &tenant).await);
+    }
+    if runs("billing") {
+        ratios.extend(billing::run(stack, &tenant).await);
     }
     if runs("limit") {
         ratios.extend(limit::run(stack).await);

@@ -120,8 +120,7 @@ pub async fn charge(
              select a.org_id, a.currency, a.revision, uuid_v7() as invoice_id,
                     case when bool_or(l.amount <> 0) then uuid_v7() end as transaction_id,
                     sum(l.amount)::bigint as lines,
-                    (case when b.terms = 'prepaid' then div(sum(l.amount), a.unit)
-                          else half_even(sum(l.amount), a.unit) end * a.unit)::bigint as total
+                    (case b.terms when 'prepaid' then div(sum(l.amount), a.unit) else half_even(sum(l.amount), a.unit) end * a.unit)::bigint as total
              from account a join line l on l.org_id = a.org_id join billing_accounts b on b.org_id = a.org_id
              group by a.org_id, a.currency, a.revision, a.unit, b.terms
            ), numbered as (
