@@ -2,6 +2,7 @@
 //! parallel, each in organizations of its own.
 
 mod access_scripts;
+mod activity_faults;
 mod admin_nodes;
 mod allocations;
 mod api_key_rules;
@@ -40,7 +41,6 @@ mod sealing;
 mod secret_scan;
 mod signing;
 mod ssh_certificates;
-mod step_faults;
 mod story;
 mod stuck;
 mod sweep;
