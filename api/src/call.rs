@@ -60,13 +60,12 @@ impl Call {
         match (self.endpoint.guard.authentication, &self.principal) {
             (
                 Authentication::PlatformOperator
+                | Authentication::PlatformFinance
                 | Authentication::InternalToken
                 | Authentication::PaymentProvider,
                 _,
             ) => Ok(db::scope::platform(pool).await?),
-            (Authentication::PrincipalOrOperator, Some(principal))
-                if principal.platform_operator =>
-            {
+            (Authentication::PrincipalOrOperator, Some(principal)) if principal.is_operator() => {
                 Ok(db::scope::platform(pool).await?)
             }
             (_, Some(principal)) => Ok(db::scope::organization(pool, principal.org_id).await?),

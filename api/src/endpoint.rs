@@ -34,6 +34,8 @@ pub enum Authentication {
     PrincipalOrOperator,
     /// The people who run the installation; see every organization.
     PlatformOperator,
+    /// The people of finance, and those who run the installation; see every organization's money.
+    PlatformFinance,
     /// The holder of the internal token; answers 404 while none is set.
     InternalToken,
     /// The payment provider, by the signature of what it sends; answers 404 while no secret is set.
@@ -122,6 +124,12 @@ impl Guard {
         idempotency: Idempotency::None,
         action: None,
     };
+
+    /// Shows finance what concerns money.
+    pub const FINANCE_READ: Self = Self {
+        authentication: Authentication::PlatformFinance,
+        ..Self::ADMIN_READ
+    };
 }
 
 /// One method of one path.
@@ -209,6 +217,7 @@ fn ask(path: &str, guard: &Guard) -> Ask {
         (Authentication::InternalToken | Authentication::PaymentProvider, _) => Needs::Token,
         (_, Some(action)) => action.needs,
         (Authentication::PlatformOperator, None) => Needs::Operator,
+        (Authentication::PlatformFinance, None) => Needs::Finance,
         (
             Authentication::Principal
             | Authentication::PrincipalOrOperator
@@ -220,7 +229,9 @@ fn ask(path: &str, guard: &Guard) -> Ask {
         (_, Some(action)) => Cow::Borrowed(action.name),
         (Needs::Nothing, None) => Cow::Borrowed("platform.read"),
         // Operators look at every organization: another right than to look at one's own.
-        (Needs::Operator | Needs::Token, None) => format!("{}.inspect", kind(path)).into(),
+        (Needs::Operator | Needs::Finance | Needs::Token, None) => {
+            format!("{}.inspect", kind(path)).into()
+        }
         (_, None) => format!("{}.read", kind(path)).into(),
     };
     Ask { name, needs }

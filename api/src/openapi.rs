@@ -113,6 +113,7 @@ fn described(endpoint: &Endpoint) -> Operation {
         Authentication::Principal
         | Authentication::Person
         | Authentication::PrincipalOrOperator
+        | Authentication::PlatformFinance
         | Authentication::PlatformOperator => ["api_key", "access_token", "browser_session"]
             .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
             .to_vec(),

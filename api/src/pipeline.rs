@@ -149,6 +149,7 @@ async fn authenticate(
         Authentication::Principal
         | Authentication::Person
         | Authentication::PrincipalOrOperator
+        | Authentication::PlatformFinance
         | Authentication::PlatformOperator => {
             let principal = somebody(app, passage, request).await?;
             Ok(Some(principal))
@@ -261,6 +262,9 @@ async fn decide(call: &Call, headers: &HeaderMap, query: &str) -> Result<Decisio
     let guard = &call.endpoint.guard;
     if guard.authentication == Authentication::PlatformOperator {
         authorization::operator(call.principal.as_ref())?;
+    }
+    if guard.authentication == Authentication::PlatformFinance {
+        authorization::finance(call.principal.as_ref())?;
     }
     if let Some(principal) = &call.principal {
         authorization::scope::within(principal, guard)?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use domain::api_key::Scope;
 use domain::id::{ApiKeyId, OrgId, ProjectId, UserId};
-use domain::role::{ProjectRole, Role};
+use domain::role::{PlatformRole, ProjectRole, Role};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ pub struct Credential {
     pub revoked_at: Option<OffsetDateTime>,
     pub role: Role,
     pub project_roles: BTreeMap<ProjectId, ProjectRole>,
-    pub platform_operator: bool,
+    pub platform_role: Option<PlatformRole>,
     pub scopes: BTreeSet<Scope>,
     /// The last noted use is more than a minute old.
     pub stale_use: bool,
@@ -65,7 +65,7 @@ pub async fn authenticate(conn: &mut PgConnection, public_id: &str) -> Result<Op
             role: parse("memberships", "role", row.user_id, &row.role)?,
             project_roles: project_roles.collect::<Result<_>>()?,
             scopes: scopes(row.id, &row.scopes)?,
-            platform_operator: row.platform_role.as_deref() == Some("operator"),
+            platform_role: PlatformRole::of_row(row.platform_role.as_deref()),
             stale_use: row.stale_use,
             now: row.now,
         })

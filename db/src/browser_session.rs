@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::id::{BrowserSessionId, IdentityId, OrgId};
+use domain::role::PlatformRole;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -155,7 +156,7 @@ impl FoundRow {
             known: Known {
                 id: self.identity_id.into(),
                 user_id: self.user_id.into(),
-                platform_operator: self.platform_role.as_deref() == Some("operator"),
+                platform_role: PlatformRole::of_row(self.platform_role.as_deref()),
                 memberships: Vec::new(),
             },
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::id::{IdentityId, OrgId, ProjectId, UserId};
 use domain::jwt::Denials;
-use domain::role::{ProjectRole, Role};
+use domain::role::{PlatformRole, ProjectRole, Role};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -27,7 +27,7 @@ pub struct Bearer {
 pub struct Known {
     pub id: IdentityId,
     pub user_id: UserId,
-    pub platform_operator: bool,
+    pub platform_role: Option<PlatformRole>,
     /// One for each organization that he belongs to.
     pub memberships: Vec<Membership>,
 }
@@ -111,7 +111,7 @@ impl BearerRow {
         Some(Known {
             id: self.identity_id?.into(),
             user_id: self.user_id?.into(),
-            platform_operator: self.platform_role.as_deref() == Some("operator"),
+            platform_role: PlatformRole::of_row(self.platform_role.as_deref()),
             memberships: Vec::new(),
         })
     }

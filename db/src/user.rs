@@ -1,6 +1,7 @@
 //! People. A person may belong to several organizations.
 
 use domain::id::UserId;
+use domain::role::PlatformRole;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -14,7 +15,7 @@ pub struct User {
     pub email: String,
     pub display_name: String,
     /// Runs the whole installation.
-    pub platform_operator: bool,
+    pub platform_role: Option<PlatformRole>,
     pub version: i64,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
@@ -26,7 +27,7 @@ pub struct NewUser<'a> {
     pub id: UserId,
     pub email: &'a str,
     pub display_name: &'a str,
-    pub platform_operator: bool,
+    pub platform_role: Option<PlatformRole>,
 }
 
 /// An address that is taken is the constraint `users_email_unique`.
@@ -38,7 +39,7 @@ pub async fn insert(conn: &mut PgConnection, new: NewUser<'_>) -> Result<User> {
         new.id.uuid(),
         new.email,
         new.display_name,
-        new.platform_operator.then_some("operator"),
+        new.platform_role.map(<&str>::from),
     )
     .fetch_one(conn)
     .await?;
@@ -105,7 +106,7 @@ impl From<Row> for User {
             id: row.id.into(),
             email: row.email,
             display_name: row.display_name,
-            platform_operator: row.platform_role.as_deref() == Some("operator"),
+            platform_role: PlatformRole::of_row(row.platform_role.as_deref()),
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,

@@ -57,6 +57,39 @@ pub enum ProjectRole {
     Admin,
 }
 
+/// A role on the platform, beyond every organization.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum PlatformRole {
+    /// Reads what concerns money, of every organization. Changes nothing, and sees no node and no key.
+    Finance,
+    /// Runs the whole installation.
+    Operator,
+}
+
+impl PlatformRole {
+    /// As a row holds it. What is not known gives no right.
+    pub fn of_row(text: Option<&str>) -> Option<Self> {
+        text.and_then(|text| text.parse().ok())
+    }
+}
+
 impl Role {
     /// The name on the wire and in the database.
     pub fn as_str(self) -> &'static str {

@@ -28,7 +28,7 @@ pub(super) async fn resolve(app: &App, text: &str, from: IpAddr) -> Result<Princ
         credential: Credential::ApiKey(credential.id),
         role: credential.role,
         project_roles: credential.project_roles,
-        platform_operator: credential.platform_operator,
+        platform_role: credential.platform_role,
         scopes: credential.scopes,
     })
 }
@@ -97,7 +97,7 @@ mod tests {
             revoked_at: None,
             role: Role::Member,
             project_roles: std::collections::BTreeMap::new(),
-            platform_operator: false,
+            platform_role: None,
             scopes: domain::api_key::Scope::all(),
             stale_use: false,
             now: NOW,

@@ -38,7 +38,7 @@ pub(super) async fn resolve(
         credential: Credential::Identity(known.id),
         role: membership.role,
         project_roles: membership.project_roles,
-        platform_operator: known.platform_operator,
+        platform_role: known.platform_role,
         // A person himself: his roles are his only bounds.
         scopes: Scope::all(),
     })
@@ -92,7 +92,7 @@ mod tests {
         Known {
             id: Uuid::nil().into(),
             user_id: Uuid::nil().into(),
-            platform_operator: false,
+            platform_role: None,
             memberships: orgs.iter().map(membership).collect(),
         }
     }

@@ -22,7 +22,7 @@ use domain::api_key::Scope;
 use domain::browser_session::SessionSecret;
 use domain::id::{ApiKeyId, BrowserSessionId, IdentityId, OrgId, ProjectId, UserId};
 use domain::jwt::{Compact, Reject};
-use domain::role::{ProjectRole, Role};
+use domain::role::{PlatformRole, ProjectRole, Role};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -41,9 +41,21 @@ pub struct Principal {
     /// Role in the organization.
     pub role: Role,
     pub project_roles: BTreeMap<ProjectId, ProjectRole>,
-    pub platform_operator: bool,
+    pub platform_role: Option<PlatformRole>,
     /// What the credential may be used for.
     pub scopes: BTreeSet<Scope>,
+}
+
+impl Principal {
+    /// Runs the whole installation.
+    pub fn is_operator(&self) -> bool {
+        self.platform_role == Some(PlatformRole::Operator)
+    }
+
+    /// Reads what concerns money: finance, and operators.
+    pub fn sees_money(&self) -> bool {
+        self.platform_role.is_some()
+    }
 }
 
 /// What the caller proved it with.

@@ -34,7 +34,7 @@ pub(super) async fn resolve(
         credential: Credential::Session(found.id),
         role: membership.role,
         project_roles: membership.project_roles,
-        platform_operator: found.known.platform_operator,
+        platform_role: found.known.platform_role,
         // A person himself: his roles are his only bounds.
         scopes: Scope::all(),
     })

@@ -23,6 +23,8 @@ pub enum Needs {
     Operator,
     /// The holder of the internal token.
     Token,
+    /// To be of finance, or a platform operator.
+    Finance,
     /// Nothing: anybody may.
     Nothing,
 }

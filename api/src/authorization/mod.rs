@@ -71,7 +71,7 @@ pub fn authorize(
 fn thing(principal: &Principal, needs: Needs, on: On) -> Thing {
     let org = principal.org_id;
     match (needs, on) {
-        (Needs::Operator | Needs::Token | Needs::Nothing, _) => Thing::Platform,
+        (Needs::Operator | Needs::Finance | Needs::Token | Needs::Nothing, _) => Thing::Platform,
         (_, On::Organization) => Thing::Organization(org),
         (_, On::Project(project)) => Thing::Project(org, project),
         (_, On::Owned(owner)) => Thing::Belonging(org, owner),
@@ -96,10 +96,19 @@ fn log(policy: &dyn PolicyClient, question: &Question<'_>, needs: Needs, decisio
 /// Lets platform operators through, to endpoints that are for nobody else. No rule opens these
 /// doors: behind them every organization's rows are seen.
 pub(crate) fn operator(principal: Option<&Principal>) -> Result<(), Problem> {
-    if principal.is_some_and(|principal| principal.platform_operator) {
+    if principal.is_some_and(|principal| principal.is_operator()) {
         Ok(())
     } else {
         Err(Problem::new(Code::Forbidden).detail("platform operators only"))
+    }
+}
+
+/// Lets the people of finance through, and operators.
+pub(crate) fn finance(principal: Option<&Principal>) -> Result<(), Problem> {
+    if principal.is_some_and(Principal::sees_money) {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::Forbidden).detail("finance and platform operators only"))
     }
 }
 
@@ -112,7 +121,9 @@ pub(crate) fn may_ever(
 ) -> Result<(), Denied> {
     let org = principal.org_id;
     let own = match ask.needs {
-        Needs::Operator | Needs::Token | Needs::Nothing => vec![Thing::Platform],
+        Needs::Operator | Needs::Finance | Needs::Token | Needs::Nothing => {
+            vec![Thing::Platform]
+        }
         Needs::OwnOr(_) => vec![Thing::Belonging(org, principal.user_id)],
         Needs::Role(_) => std::iter::once(Thing::Organization(org))
             .chain(

@@ -21,7 +21,10 @@ fn of(guard: &Guard) -> Scope {
 fn of_action(action: &Action) -> Scope {
     match action.needs {
         // Nobody with scopes comes as the holder of the internal token.
-        Needs::Operator | Needs::Token | Needs::Role(Role::Admin | Role::Owner) => Scope::Admin,
+        Needs::Operator
+        | Needs::Finance
+        | Needs::Token
+        | Needs::Role(Role::Admin | Role::Owner) => Scope::Admin,
         // Nor does anybody have to come as somebody here.
         Needs::Nothing => Scope::Read,
         Needs::Role(Role::Viewer | Role::Member) | Needs::OwnOr(_) => Scope::Write,
@@ -50,7 +53,7 @@ pub(crate) fn may_grant(principal: &Principal, scope: Scope) -> bool {
             .values()
             .map(|role| Role::from(*role));
         let strongest = in_projects.fold(principal.role, Role::max);
-        principal.platform_operator || strongest >= Role::Admin
+        principal.is_operator() || strongest >= Role::Admin
     };
     principal.scopes.contains(&scope)
         && match scope {

@@ -20,7 +20,7 @@ fn principal(role: Role) -> Principal {
             ProjectRole::Member,
         )]
         .into(),
-        platform_operator: false,
+        platform_role: None,
         scopes: domain::api_key::Scope::all(),
     }
 }
@@ -101,7 +101,7 @@ fn no_added_rule_makes_an_operator() {
     assert!(authorize(&policy, Some(&owner), &enroll, On::Organization).is_err());
     assert!(operator(Some(&owner)).is_err());
     let operator = Principal {
-        platform_operator: true,
+        platform_role: Some(domain::role::PlatformRole::Operator),
         ..owner
     };
     assert!(authorize(&policy, Some(&operator), &enroll, On::Organization).is_ok());
@@ -112,7 +112,7 @@ fn no_added_rule_makes_an_operator() {
 fn what_mends_the_rules_goes_by_the_built_in_ones() {
     let policy = policy(Some("forbid (principal, action, resource);"));
     let operator = Principal {
-        platform_operator: true,
+        platform_role: Some(domain::role::PlatformRole::Operator),
         ..principal(Role::Viewer)
     };
     let may = |action: &Action| {

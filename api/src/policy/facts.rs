@@ -116,7 +116,11 @@ impl Types {
             ("organization".to_owned(), expression(organization)),
             (
                 "operator".to_owned(),
-                RestrictedExpression::new_bool(principal.platform_operator),
+                RestrictedExpression::new_bool(principal.is_operator()),
+            ),
+            (
+                "finance".to_owned(),
+                RestrictedExpression::new_bool(principal.sees_money()),
             ),
         ];
         let tags = principal.project_roles.iter().map(|(project, role)| {

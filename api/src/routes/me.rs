@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use domain::id::{ApiKeyId, OrgId, ProjectId, UserId};
-use domain::role::{ProjectRole, Role};
+use domain::role::{PlatformRole, ProjectRole, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -31,6 +31,9 @@ struct Me {
     project_roles: BTreeMap<ProjectId, ProjectRole>,
     /// Runs the whole installation.
     platform_operator: bool,
+    /// `operator`, or `finance`, which reads what concerns money; null: an ordinary person.
+    #[schema(value_type = Option<String>, required)]
+    platform_role: Option<PlatformRole>,
     credential: MyCredential,
     /// The key that was used, if it was one.
     #[schema(value_type = Option<String>)]
@@ -75,6 +78,7 @@ async fn handler(mut reader: Reader, principal: Principal) -> Result<Json<Me>, P
         Credential::Identity(_) => ("access_token", None),
         Credential::Session(_) => ("browser_session", None),
     };
+    let (platform_operator, platform_role) = (principal.is_operator(), principal.platform_role);
     Ok(Json(Me {
         user: MyUser {
             id: user.id,
@@ -88,7 +92,8 @@ async fn handler(mut reader: Reader, principal: Principal) -> Result<Json<Me>, P
         },
         role: principal.role,
         project_roles: principal.project_roles,
-        platform_operator: principal.platform_operator,
+        platform_operator,
+        platform_role,
         credential: MyCredential {
             kind,
             id: principal.credential.to_string(),

@@ -72,11 +72,28 @@ fn every_action_is_one_routes() {
 fn operators_actions_are_behind_operators_doors() {
     let wrong = offenders(|e| {
         let operator = e.guard.authentication == Authentication::PlatformOperator;
+        let shown_to_finance =
+            e.guard.authentication == Authentication::PlatformFinance && e.guard.action.is_none();
         let needs_operator = e.guard.action.is_some_and(|a| a.needs == Needs::Operator);
         let admin = e.path.starts_with("/api/v1/admin/");
-        (admin || needs_operator) && !operator
+        (admin || needs_operator) && !operator && !shown_to_finance
     });
     assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn finance_sees_money_and_changes_nothing() {
+    let finance = |e: &Endpoint| e.guard.authentication == Authentication::PlatformFinance;
+    let money = [
+        "/admin/billing-",
+        "/admin/credits",
+        "/admin/reconciliations",
+    ];
+    let of_money = |e: &Endpoint| money.iter().any(|part| e.path.contains(part));
+    let wrong = offenders(|e| finance(e) && (e.guard.action.is_some() || !of_money(e)));
+    assert_eq!(wrong, [""; 0]);
+    let unseen = offenders(|e| of_money(e) && e.method == Method::GET && !finance(e));
+    assert_eq!(unseen, [""; 0]);
 }
 
 #[test]

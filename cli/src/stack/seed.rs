@@ -149,7 +149,7 @@ struct Names {
     slug: &'static str,
     email: &'static str,
     person: &'static str,
-    platform_operator: bool,
+    platform_role: Option<domain::role::PlatformRole>,
 }
 
 impl Names {
@@ -158,14 +158,14 @@ impl Names {
         slug: "platform",
         email: "operator@berth.localhost",
         person: "Operator",
-        platform_operator: true,
+        platform_role: Some(domain::role::PlatformRole::Operator),
     };
     const OWNER: Names = Names {
         organization: "Sample organization",
         slug: "demo",
         email: "owner@demo.localhost",
         person: "Sample owner",
-        platform_operator: false,
+        platform_role: None,
     };
 }
 
@@ -179,7 +179,7 @@ async fn identity(
         id: identity.user_id,
         email: names.email,
         display_name: names.person,
-        platform_operator: names.platform_operator,
+        platform_role: names.platform_role,
     };
     db::user::insert(conn, user).await?;
     db::membership::insert(conn, identity.org_id, identity.user_id, Role::Owner).await?;

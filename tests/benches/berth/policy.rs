@@ -140,7 +140,7 @@ fn caller(org: OrgId) -> (Principal, ProjectId) {
         credential: api::authentication::Credential::ApiKey(db::id::fresh()),
         role: Role::Viewer,
         project_roles: BTreeMap::from([(project, ProjectRole::Admin)]),
-        platform_operator: false,
+        platform_role: None,
         scopes: domain::api_key::Scope::all(),
     };
     (principal, project)

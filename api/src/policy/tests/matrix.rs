@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use domain::role::{ProjectRole, Role};
+use domain::role::{PlatformRole, ProjectRole, Role};
 use strum::VariantArray;
 
 use super::super::facts::Kind;
@@ -62,7 +62,7 @@ fn things(kind: Kind) -> Vec<(&'static str, Thing, Option<ProjectRole>)> {
     }
 }
 
-/// Every caller: four roles, an operator who is a viewer, the token, nobody known.
+/// Every caller: four roles, finance and an operator who are viewers, the token, nobody known.
 fn callers(there: Option<ProjectRole>) -> Vec<(&'static str, Option<Principal>)> {
     let roles: BTreeMap<_, _> = there
         .into_iter()
@@ -77,11 +77,16 @@ fn callers(there: Option<ProjectRole>) -> Vec<(&'static str, Option<Principal>)>
             )
         })
         .collect();
-    let operator = Principal {
-        platform_operator: true,
-        ..principal(org(MINE), Role::Viewer, roles)
-    };
-    callers.push(("operator", Some(operator)));
+    for (name, role) in [
+        ("finance", PlatformRole::Finance),
+        ("operator", PlatformRole::Operator),
+    ] {
+        let caller = Principal {
+            platform_role: Some(role),
+            ..principal(org(MINE), Role::Viewer, roles.clone())
+        };
+        callers.push((name, Some(caller)));
+    }
     callers.push(("token", None));
     callers.push(("anybody", None));
     callers
@@ -106,7 +111,8 @@ fn model(ask: &Ask, caller: &str, principal: Option<&Principal>, thing: Thing) -
     };
     let inside = thing.org().is_none_or(|org| org == principal.org_id);
     let allowed = match (ask.needs, thing) {
-        (Needs::Operator, _) => principal.platform_operator,
+        (Needs::Operator, _) => principal.is_operator(),
+        (Needs::Finance, _) => principal.sees_money(),
         (Needs::Token | Needs::Nothing, _) => false,
         (Needs::Role(least), Thing::Project(_, project)) => principal.role_in(project) >= least,
         (Needs::OwnOr(_), Thing::Belonging(_, owner)) if owner == principal.user_id => true,

@@ -42,7 +42,7 @@ pub(super) fn principal(
         credential: Credential::ApiKey(ApiKeyId::from_uuid(Uuid::from_u128(3))),
         role,
         project_roles,
-        platform_operator: false,
+        platform_role: None,
         scopes: domain::api_key::Scope::all(),
     }
 }

@@ -15,7 +15,7 @@ namespace Berth {
   entity Platform;
   entity Organization;
   // A role in a project is a tag under the project's id.
-  entity User in [Role] = { organization: Organization, operator: Bool } tags Role;
+  entity User in [Role] = { organization: Organization, operator: Bool, finance: Bool } tags Role;
   entity Project in [Organization] = { id: String };
   // Something that belongs to a person: a key.
   entity Belonging in [Organization] = { owner: User };
@@ -34,7 +34,7 @@ fn actions() -> BTreeMap<String, (Vec<String>, &'static str, &'static str)> {
             (Needs::Role(_), true) => ("User", "Organization, Project"),
             (Needs::Role(_), false) => ("User", "Organization"),
             (Needs::OwnOr(_), _) => ("User", "Belonging"),
-            (Needs::Operator, _) => ("User", "Platform"),
+            (Needs::Operator | Needs::Finance, _) => ("User", "Platform"),
             (Needs::Token, _) => ("Service", "Platform"),
             (Needs::Nothing, _) => ("Anybody", "Platform"),
         };
@@ -42,6 +42,7 @@ fn actions() -> BTreeMap<String, (Vec<String>, &'static str, &'static str)> {
             Needs::Role(least) => vec![format!("needs.{least}")],
             Needs::OwnOr(least) => vec!["needs.own".to_owned(), format!("needs.{least}")],
             Needs::Operator => vec!["needs.operator".to_owned()],
+            Needs::Finance => vec!["needs.finance".to_owned()],
             Needs::Token => vec!["needs.token".to_owned()],
             Needs::Nothing => vec!["needs.nothing".to_owned()],
         };

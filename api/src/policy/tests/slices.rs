@@ -79,7 +79,7 @@ fn caller() -> impl Strategy<Value = Principal> {
             .map(|(n, role)| (project(n), role))
             .collect();
         Principal {
-            platform_operator: operator,
+            platform_role: operator.then_some(domain::role::PlatformRole::Operator),
             user_id: person(who),
             ..principal(org(n), role, there)
         }

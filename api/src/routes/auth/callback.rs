@@ -8,6 +8,7 @@ use db::identity::Known;
 use domain::browser_session::{Login, SessionSecret};
 use domain::id::BrowserSessionId;
 use domain::policy::{self, Scope};
+use domain::role::PlatformRole;
 use platform::oidc::Signed;
 use serde::Deserialize;
 use serde_json::json;
@@ -129,7 +130,7 @@ async fn open(
         provider_key_id: &claims.key_id,
         provider_session_id: claims.session_id.as_deref(),
         token_issued_at_seconds: claims.issued_at,
-        for_operator: known.platform_operator,
+        for_operator: known.platform_role == Some(PlatformRole::Operator),
         idle_seconds: idle,
         lifetime_seconds: lifetime,
     };
@@ -159,7 +160,7 @@ async fn open(
 
 /// Seconds without a request, and seconds in all.
 async fn bounds(conn: &mut db::PgConnection, known: &Known) -> Result<(i32, i32), Problem> {
-    let (idle, lifetime) = if known.platform_operator {
+    let (idle, lifetime) = if known.platform_role == Some(PlatformRole::Operator) {
         (
             &policy::OPERATOR_SESSION_IDLE,
             &policy::OPERATOR_SESSION_LIFETIME,

@@ -25,7 +25,7 @@ pub(super) fn endpoint() -> Endpoint {
 /// One side of a movement of money; the entries of a transaction sum to zero.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LedgerEntry)]
-struct EntryView {
+pub(crate) struct EntryView {
     #[schema(value_type = String)]
     id: LedgerEntryId,
     #[schema(value_type = String)]
@@ -84,19 +84,19 @@ impl Resource for EntryView {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Which {
+pub(crate) struct WhichEntries {
     /// Only those of this account: `receivable`, `revenue`, `rounding`, `credits` or `payments`.
     #[param(value_type = Option<String>)]
-    account: Option<Account>,
+    pub(crate) account: Option<Account>,
 }
 
 /// List the movements of your organization's money, the latest first
-#[utoipa::path(get, path = "/api/v1/ledger-entries", params(Which, Paging),
+#[utoipa::path(get, path = "/api/v1/ledger-entries", params(WhichEntries, Paging),
     responses((status = 200, description = "One page", body = Page<EntryView>)))]
 async fn handler(
     principal: Principal,
     mut reader: Reader,
-    Query(which): Query<Which>,
+    Query(which): Query<WhichEntries>,
     paging: Paging,
 ) -> Result<Page<EntryView>, Problem> {
     let (org, account) = (principal.org_id, which.account);

@@ -14,6 +14,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use self::balance::AccountView;
+pub(crate) use self::invoices::InvoiceView;
+pub(crate) use self::invoices::lines::LineView;
+pub(crate) use self::ledger_entries::{EntryView, WhichEntries};
 pub(crate) use self::prices::PriceView;
 use crate::endpoint::Endpoint;
 

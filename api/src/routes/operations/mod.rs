@@ -24,7 +24,7 @@ const READ: Guard = Guard {
 
 /// Whose operations the caller sees.
 fn viewer(principal: &Principal) -> Viewer {
-    if principal.platform_operator {
+    if principal.is_operator() {
         Viewer::Platform
     } else {
         Viewer::Organization(principal.org_id)

@@ -119,7 +119,7 @@ async fn lock(conn: &mut PgConnection, org_id: OrgId) -> Result<(), Problem> {
 
 /// Nobody gives or takes a role that is above his own.
 fn within_reach(by: &Principal, role: Role) -> Result<(), Problem> {
-    if by.platform_operator || role <= by.role {
+    if by.is_operator() || role <= by.role {
         return Ok(());
     }
     Err(Problem::new(Code::Forbidden).detail(format!("{role} is above your own role")))

@@ -4,6 +4,7 @@
 //! organizations meet those of other tests, which used nothing then.
 
 mod balance;
+mod finance;
 mod late_zero;
 mod metering;
 mod oracle;

@@ -64,12 +64,14 @@ pub(crate) async fn organization(stack: &Stack, currency: &str) -> Uuid {
 
 /// Its account.
 pub(crate) async fn account(stack: &Stack, org: Uuid, currency: &str) {
-    sqlx::query("insert into billing_accounts (org_id, currency) values ($1, $2)")
-        .bind(org)
-        .bind(currency)
-        .execute(&stack.database().await)
-        .await
-        .expect("an account");
+    sqlx::query(
+        "insert into billing_accounts (org_id, currency) values ($1, $2) on conflict do nothing",
+    )
+    .bind(org)
+    .bind(currency)
+    .execute(&stack.database().await)
+    .await
+    .expect("an account");
 }
 
 /// A SKU that nobody else uses.

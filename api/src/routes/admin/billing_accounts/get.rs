@@ -7,18 +7,17 @@ use crate::call::Reader;
 use crate::endpoint::{Endpoint, Guard};
 use crate::problem::Problem;
 use crate::query::Path;
-use crate::resource::{Found, Resource};
+use crate::resource::Found;
 use crate::routes::billing::AccountView;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(routes!(handler), Guard::ADMIN_READ)
+    Endpoint::new(routes!(handler), Guard::FINANCE_READ)
 }
 
 /// See on which terms an organization uses what it uses
 #[utoipa::path(get, path = "/api/v1/admin/billing-accounts/{id}", params(("id" = String, Path)),
     responses((status = 200, description = "The account", body = AccountView)))]
 async fn handler(mut reader: Reader, Path(id): Path<OrgId>) -> Result<Found<AccountView>, Problem> {
-    let account = db::billing::account::get(reader.conn(), id).await?;
-    let account = account.ok_or_else(|| Problem::not_found(AccountView::KIND))?;
+    let account = super::known(reader.conn(), id).await?;
     Ok(Found(AccountView::from(account)))
 }

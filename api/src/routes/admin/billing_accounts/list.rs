@@ -15,7 +15,7 @@ use crate::query::Query;
 use crate::routes::billing::AccountView;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(routes!(handler), Guard::ADMIN_READ)
+    Endpoint::new(routes!(handler), Guard::FINANCE_READ)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -16,7 +16,7 @@ use crate::query::Path;
 use crate::resource::Resource;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(routes!(handler), Guard::ADMIN_READ)
+    Endpoint::new(routes!(handler), Guard::FINANCE_READ)
 }
 
 /// An account that could not be billed. The next run of the same period tries again.

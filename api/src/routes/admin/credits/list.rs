@@ -10,7 +10,7 @@ use crate::page::{Page, Paging};
 use crate::problem::Problem;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(routes!(handler), Guard::ADMIN_READ)
+    Endpoint::new(routes!(handler), Guard::FINANCE_READ)
 }
 
 /// List what organizations were given, by whom and why

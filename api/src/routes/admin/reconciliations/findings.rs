@@ -16,7 +16,7 @@ use crate::query::Path;
 use crate::resource::Resource;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(routes!(handler), Guard::ADMIN_READ)
+    Endpoint::new(routes!(handler), Guard::FINANCE_READ)
 }
 
 /// Where two places differ.

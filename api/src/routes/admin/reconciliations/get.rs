@@ -11,7 +11,7 @@ use crate::query::Path;
 use crate::resource::{Found, Resource};
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::new(routes!(handler), Guard::ADMIN_READ)
+    Endpoint::new(routes!(handler), Guard::FINANCE_READ)
 }
 
 /// Get a comparison of use, lines, ledger and machines

@@ -25,7 +25,7 @@ pub(super) fn endpoint() -> Endpoint {
 /// What a project used of an SKU at one price.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = InvoiceLine)]
-pub(super) struct LineView {
+pub(crate) struct LineView {
     #[schema(value_type = String)]
     id: InvoiceLineId,
     #[schema(value_type = String)]
@@ -56,7 +56,7 @@ pub(super) struct LineView {
 }
 
 impl LineView {
-    fn new(invoice: &Invoice, line: Line) -> Self {
+    pub(crate) fn new(invoice: &Invoice, line: Line) -> Self {
         let money = |amount_micros| Money {
             amount_micros,
             currency: invoice.currency,

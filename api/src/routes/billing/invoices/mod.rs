@@ -1,7 +1,7 @@
 //! `/invoices`: what an organization was charged for a period, down to the records that a line counts.
 
 mod get;
-mod lines;
+pub(in crate::routes) mod lines;
 mod list;
 mod records;
 
@@ -28,7 +28,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 /// An invoice, or the credit note that takes one back. Neither ever changes.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Invoice)]
-struct InvoiceView {
+pub(crate) struct InvoiceView {
     #[schema(value_type = String)]
     id: InvoiceId,
     #[schema(value_type = String)]

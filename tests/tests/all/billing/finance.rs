@@ -1,0 +1,108 @@
+//! People of finance: they read what concerns money, of everybody, and nothing else of theirs opens.
+
+use serde_json::json;
+use tests::{Api, Stack, Tenant, stack};
+
+use super::one_invoice;
+use crate::tenancy::as_role;
+
+/// Somebody of finance, a viewer of an organization of his own.
+async fn finance(stack: &Stack) -> (Tenant, Api) {
+    let tenant = Tenant::new(stack).await;
+    let api = tenant.colleague(stack, "viewer").await;
+    let me = api.get("/api/v1/me").await.expect(200);
+    let id: domain::id::UserId = me["user"]["id"]
+        .as_str()
+        .and_then(|id| id.parse().ok())
+        .expect("an id");
+    let url = as_role(stack, "postgres");
+    let pool = sqlx::PgPool::connect(&url)
+        .await
+        .expect("the database answers");
+    sqlx::query("update users set platform_role = 'finance' where id = $1")
+        .bind(id.uuid())
+        .execute(&pool)
+        .await
+        .expect("a role");
+    let me = api.get("/api/v1/me").await.expect(200);
+    assert_eq!(
+        (&me["platform_role"], &me["platform_operator"]),
+        (&json!("finance"), &json!(false))
+    );
+    (tenant, api)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn finance_reads_everybodys_money() {
+    let stack = stack().await;
+    let (_, finance) = finance(stack).await;
+    let customer = Tenant::new(stack).await;
+    one_invoice(stack, &customer).await;
+    let account = format!("/api/v1/admin/billing-accounts/{}", customer.org_id);
+    let get = async |path: &str| finance.get(path).await.expect(200);
+    assert_eq!(get(&account).await["terms"], "invoiced");
+    let invoice = get(&format!("{account}/invoices")).await["items"][0].clone();
+    let mine = customer.api.get("/api/v1/invoices").await.expect(200);
+    assert_eq!(invoice, mine["items"][0], "what the customer sees");
+    let id = invoice["id"].as_str().expect("an id");
+    let lines = get(&format!("{account}/invoices/{id}/lines")).await;
+    assert_eq!(lines["items"].as_array().map(Vec::len), Some(1));
+    let entries = get(&format!("{account}/ledger-entries?account=receivable")).await;
+    assert_eq!(entries["items"][0]["kind"], "charge", "{entries}");
+    for path in [
+        "billing-runs",
+        "billing-accounts",
+        "credits",
+        "reconciliations",
+    ] {
+        get(&format!("/api/v1/admin/{path}?limit=1")).await;
+    }
+    // Whose invoice it is has to be said.
+    let other = Tenant::new(stack).await;
+    let wrong = format!(
+        "/api/v1/admin/billing-accounts/{}/invoices/{id}/lines",
+        other.org_id
+    );
+    finance.get(&wrong).await.problem(404, "not_found");
+    let owner = customer.api.get(&account).await;
+    owner.problem(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn finance_grants_neither_nodes_nor_keys_nor_money() {
+    let stack = stack().await;
+    let (tenant, finance) = finance(stack).await;
+    for path in [
+        "nodes",
+        "signing-keys",
+        "capacity",
+        "policies/billing.prepaid",
+        "operations",
+    ] {
+        let refused = finance.get(&format!("/api/v1/admin/{path}")).await;
+        refused.problem(403, "forbidden");
+    }
+    let gift = json!({"organization_id": tenant.org_id, "reason": "x",
+                      "amount": {"amount_micros": 5, "currency": "USD"}});
+    let terms = format!("/api/v1/admin/billing-accounts/{}/terms", tenant.org_id);
+    let invoiced = json!({"terms": "invoiced", "reason": "x"});
+    finance
+        .post("/api/v1/admin/credits", &gift)
+        .await
+        .problem(403, "forbidden");
+    finance
+        .put(&terms, &invoiced)
+        .await
+        .problem(403, "forbidden");
+    let month =
+        json!({"period_start": "2013-01-01T00:00:00Z", "period_end": "2013-02-01T00:00:00Z"});
+    finance
+        .post("/api/v1/admin/billing-runs", &month)
+        .await
+        .problem(403, "forbidden");
+    let rotation = json!({"kind": "jwt_signer", "mode": "scheduled", "reason": "x"});
+    finance
+        .post("/api/v1/admin/rotations", &rotation)
+        .await
+        .problem(403, "forbidden");
+}
