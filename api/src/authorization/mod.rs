@@ -96,7 +96,7 @@ fn log(policy: &dyn PolicyClient, question: &Question<'_>, needs: Needs, decisio
 /// Lets platform operators through, to endpoints that are for nobody else. No rule opens these
 /// doors: behind them every organization's rows are seen.
 pub(crate) fn operator(principal: Option<&Principal>) -> Result<(), Problem> {
-    if principal.is_some_and(|principal| principal.is_operator()) {
+    if principal.is_some_and(Principal::is_operator) {
         Ok(())
     } else {
         Err(Problem::new(Code::Forbidden).detail("platform operators only"))

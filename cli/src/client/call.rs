@@ -87,6 +87,11 @@ impl Call {
         }
     }
 
+    /// A question that is too long for a query; it changes nothing.
+    pub(crate) fn question(path: &str) -> Self {
+        Self::new(Method::POST, path)
+    }
+
     pub(crate) fn put(path: &str) -> Self {
         Self::new(Method::PUT, path)
     }

@@ -10,6 +10,7 @@ pub mod guard;
 pub mod invoice;
 pub mod ledger;
 pub mod payment;
+pub mod preview;
 pub mod price;
 pub mod reconcile;
 pub mod reverse;

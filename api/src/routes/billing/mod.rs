@@ -60,7 +60,7 @@ pub(crate) async fn wake_guards_of(
 }
 
 /// Micros of the same currency as another amount.
-fn same(amount: Money, amount_micros: i64) -> Money {
+pub(crate) fn same(amount: Money, amount_micros: i64) -> Money {
     Money {
         amount_micros,
         ..amount

@@ -1,6 +1,7 @@
 //! `berth billing`: prices, use, money and invoices. What operators alone may do needs `--admin`.
 
 mod findings;
+mod preview;
 mod views;
 
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use domain::money::{Money, NotMoney};
 use serde_json::json;
 
 use self::findings::{Finding, Reconciliation};
+use self::preview::PreviewArgs;
 use self::views::{
     Account, Balance, Counted, Credit, Entry, Invoice, Line, Parked, Price, Run as BillingRun,
     Usage,
@@ -109,6 +111,8 @@ pub(crate) enum Verb {
     },
     /// Set what one GPU of an SKU costs for an hour (--admin)
     SetPrice(PriceArgs),
+    /// See what a price would have meant for the use of a time that has passed (--admin)
+    PreviewPrice(PreviewArgs),
     /// Give an organization money (--admin)
     Give(GiveArgs),
     /// Show what organizations were given (--admin)
@@ -288,6 +292,7 @@ impl Run for Verb {
                     .await
             }
             Self::SetPrice(args) => args.run(session).await,
+            Self::PreviewPrice(args) => args.run(session).await,
             Self::Give(args) => args.run(session).await,
             Self::Credits(page) => list::<Credit>(session, "admin/credits", page).await,
             Self::Run(args) => args.run(session).await,

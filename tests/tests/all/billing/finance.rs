@@ -106,3 +106,71 @@ async fn finance_grants_neither_nodes_nor_keys_nor_money() {
         .await
         .problem(403, "forbidden");
 }
+
+/// What a price would have meant is what would have been charged under it; nothing moves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_is_tried_before_it_is_set() {
+    let stack = stack().await;
+    let (_, finance) = finance(stack).await;
+    let customer = Tenant::new(stack).await;
+    one_invoice(stack, &customer).await;
+    let account = format!("/api/v1/admin/billing-accounts/{}", customer.org_id);
+    let before = finance.get(&account).await.expect(200);
+    let invoice = customer.api.get("/api/v1/invoices").await.expect(200)["items"][0].clone();
+    let lines = format!(
+        "/api/v1/invoices/{}/lines",
+        invoice["id"].as_str().expect("an id")
+    );
+    let line = customer.api.get(&lines).await.expect(200)["items"][0].clone();
+    let trial = |micros: i64, end: &str| {
+        json!({"sku": line["sku"], "per_gpu_hour": {"amount_micros": micros, "currency": "USD"},
+               "period_start": "2013-01-01T00:00:00Z", "period_end": end})
+    };
+    let path = "/api/v1/admin/prices:preview";
+    let month = "2013-02-01T00:00:00Z";
+    let tried = finance
+        .post(path, &trial(1_500_000, month))
+        .await
+        .expect(200);
+    assert_eq!(tried["account_count"], 1, "{tried}");
+    assert_eq!(
+        tried["charged"], line["amount"],
+        "what was charged: {tried}"
+    );
+    assert_eq!(tried["proposed"]["amount_micros"], 1_500_000, "{tried}");
+    assert_eq!(
+        tried["items"][0]["difference"]["amount_micros"], 500_000,
+        "{tried}"
+    );
+    assert_eq!(
+        tried["items"][0]["organization_id"],
+        json!(customer.org_id),
+        "{tried}"
+    );
+    let half = finance
+        .post(path, &trial(1_500_000, "2013-01-01T00:30:00Z"))
+        .await
+        .expect(200);
+    assert_eq!(half["difference"]["amount_micros"], 250_000, "{half}");
+    for bad in [
+        trial(-1, month),
+        trial(i64::MAX, month),
+        trial(1, "2013-01-01T00:00:00Z"),
+        trial(1, "2150-01-01T00:00:00Z"),
+    ] {
+        finance
+            .post(path, &bad)
+            .await
+            .problem(422, "invalid_request");
+    }
+    customer
+        .api
+        .post(path, &trial(1, month))
+        .await
+        .problem(403, "forbidden");
+    assert_eq!(
+        finance.get(&account).await.expect(200),
+        before,
+        "nothing moved"
+    );
+}

@@ -1,10 +1,15 @@
 //! `/admin/prices`: what operators have SKUs cost. Everybody reads them under `/prices`.
 
 mod create;
+mod preview;
 mod withdraw;
 
 use crate::endpoint::Endpoint;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![create::endpoint(), withdraw::endpoint()]
+    vec![
+        create::endpoint(),
+        preview::endpoint(),
+        withdraw::endpoint(),
+    ]
 }
