@@ -49,17 +49,15 @@ const EXPIRING: i64 = 1_000;
 /// One that cannot be settled keeps no other from it.
 async fn expire(pool: &PgPool) -> Result<u32, Refusal> {
     let due = db::billing::expiry::due(&mut *pool.acquire().await?, EXPIRING).await?;
-    let (mut expired, mut failed) = (0, 0.0);
+    let mut expired = 0;
     for org in due {
         match settle(pool, org).await {
             Ok(some) => expired += some,
             Err(why) => {
-                failed += 1.0;
                 tracing::error!(%org, ?why, "credits that have expired are not settled");
             }
         }
     }
-    metrics::gauge!("credit_expiry_failures").set(failed);
     Ok(count(expired.try_into().unwrap_or(i64::MAX)))
 }
 

@@ -143,6 +143,7 @@ fn described(endpoint: &Endpoint) -> Operation {
     // One member: the order of several would change from run to run.
     let guarded_by = json!({
         "action": &*endpoint.ask.name,
+        "platform_finance": guard.authentication == Authentication::PlatformFinance,
         "platform_operator": guard.authentication == Authentication::PlatformOperator,
         "rate_class": rate,
     });

@@ -100,6 +100,8 @@ impl Warnings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Funds {
     pub terms: Terms,
+    /// Its balance has ended, and everything is being released.
+    pub depleted: bool,
     /// What is left, less what is kept for others that are let in and do not run yet.
     pub free_micros: i64,
     /// What the start of it costs.
@@ -108,7 +110,7 @@ pub struct Funds {
     pub spend_cap_micros_per_hour: Option<i64>,
     /// What runs and what is let in costs an hour.
     pub others_micros_per_hour: i64,
-    /// What it costs an hour; more than nothing.
+    /// What it costs an hour.
     pub micros_per_hour: i64,
 }
 
@@ -118,10 +120,14 @@ impl Funds {
         let hour = self
             .others_micros_per_hour
             .saturating_add(self.micros_per_hour);
-        if self.spend_cap_micros_per_hour.is_some_and(|cap| hour > cap) {
+        let cap = self.spend_cap_micros_per_hour;
+        if self.micros_per_hour > 0 && cap.is_some_and(|cap| hour > cap) {
             return Some(Code::spend_cap_exceeded());
         }
-        let covered = self.free_micros >= self.start_micros.max(1);
+        let covered = match self.micros_per_hour {
+            0 => !self.depleted || self.free_micros > 0,
+            _ => self.free_micros >= self.start_micros.max(1),
+        };
         (self.terms == Terms::Prepaid && !covered).then(Code::insufficient_balance)
     }
 }
@@ -171,13 +177,10 @@ impl Spending {
         past.map(|change| change.micros_per_hour).sum()
     }
 
-    /// Whether nothing was or is spent at all.
-    pub fn is_nothing(&self) -> bool {
-        self.spent == 0
-            && self
-                .changes
-                .iter()
-                .all(|change| change.micros_per_hour == 0)
+    /// Whether nothing was spent up to an instant, and nothing is at it.
+    pub fn is_nothing(&self, at: OffsetDateTime) -> bool {
+        let mut past = self.changes.iter().filter(|change| change.at <= at);
+        self.spent == 0 && past.all(|change| change.micros_per_hour == 0)
     }
 
     /// The first change after an instant.
@@ -286,6 +289,7 @@ mod tests {
     fn what_is_asked_for_must_be_covered() {
         let funds = Funds {
             terms: Terms::Prepaid,
+            depleted: false,
             free_micros: 10,
             start_micros: 10,
             spend_cap_micros_per_hour: Some(7),
@@ -298,6 +302,18 @@ mod tests {
             ..funds
         };
         assert_eq!(dear.lacking(), Some(Code::spend_cap_exceeded()));
+        let free = Funds {
+            micros_per_hour: 0,
+            start_micros: 0,
+            free_micros: 0,
+            ..funds
+        };
+        assert_eq!(free.lacking(), None, "what is free needs no money");
+        let ended = Funds {
+            depleted: true,
+            ..free
+        };
+        assert_eq!(ended.lacking(), Some(Code::insufficient_balance()));
         for (free_micros, start_micros) in [(9, 10), (0, 0), (-1, 0)] {
             let poor = Funds {
                 free_micros,

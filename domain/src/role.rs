@@ -77,7 +77,7 @@ pub enum ProjectRole {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum PlatformRole {
-    /// Reads what concerns money, of every organization. Changes nothing, and sees no node and no key.
+    /// Reads what concerns money, of every organization, and changes nothing.
     Finance,
     /// Runs the whole installation.
     Operator,

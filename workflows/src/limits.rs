@@ -42,6 +42,8 @@ const BILLING: Duration = Duration::from_mins(10);
 /// A database that is away is waited for, however long that takes.
 const BILLING_PAUSE_MAX: Duration = Duration::from_secs(30);
 
+const COMPARISON_ATTEMPTS: u32 = 20;
+
 /// The history's length at which a run continues as a new one.
 pub(crate) const HISTORY_EVENTS: u32 = 2_000;
 /// The age at which it does.
@@ -153,6 +155,21 @@ pub(crate) fn billing(summary: &str) -> ActivityOptions {
                 .initial_interval(Duration::from_millis(500))
                 .maximum_interval(BILLING_PAUSE_MAX)
                 .non_retryable_error_types([failure::STATE_CONFLICT])
+                .build(),
+        )
+        .build()
+}
+
+/// A comparison: it reads a lot, and tomorrow's is not far.
+pub(crate) fn comparison(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(BILLING)
+        .task_queue(queue::BILLING)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .retry_policy(
+            RetryPolicy::builder()
+                .maximum_interval(BILLING_PAUSE_MAX)
+                .maximum_attempts(COMPARISON_ATTEMPTS)
                 .build(),
         )
         .build()

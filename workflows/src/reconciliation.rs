@@ -30,7 +30,7 @@ impl Reconciliation {
                 reconciliation_id,
                 comparison,
             };
-            let options = limits::billing(&format!("compare {comparison}"));
+            let options = limits::comparison(&format!("compare {comparison}"));
             let found = ctx
                 .execute_activity(ReconciliationSteps::compare, input, options)
                 .await?;

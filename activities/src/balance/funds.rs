@@ -25,6 +25,5 @@ pub(crate) async fn lacking(conn: &mut PgConnection, held: &Held) -> Result<Opti
         hold_seconds: db::policy::resolve(conn, &policy::START_HOLD, scope).await?,
         allocation_id: Some(held.id),
     };
-    let funds = funds::get(conn, wish).await?;
-    Ok(funds.and_then(|funds| funds.lacking()))
+    Ok(funds::get(conn, wish).await?.lacking())
 }

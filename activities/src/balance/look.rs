@@ -3,13 +3,15 @@
 use contract::balance::Seen;
 use db::billing::account::Standing;
 use db::billing::balance::Balance;
+use db::billing::expiry::Ahead;
 use db::billing::guard::{self, Seen as Note};
 use db::{PgConnection, PgPool};
 use domain::balance::{BalanceState, Terms, Warnings};
 use domain::event::BalanceStateChanged;
 use domain::id::OrgId;
-use domain::money::Money;
+use domain::money::{Currency, Money};
 use domain::policy::{self, Policy, Scope};
+use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
 
 use crate::audit;
@@ -20,6 +22,8 @@ pub(super) struct Assessed {
     pub(super) account: Standing,
     pub(super) balance: Balance,
     pub(super) note: Note,
+    /// When the next credit does.
+    expires_at: Option<OffsetDateTime>,
     warnings: Warnings,
 }
 
@@ -33,15 +37,14 @@ pub(super) async fn assess(
         return Ok(None);
     };
     let (currency, since) = (account.currency, account.solvent_at);
-    for lapsed in db::billing::expiry::settle(&mut *conn, org, currency).await? {
-        audit::credit_expired(&mut *conn, org, lapsed).await?;
-    }
+    expire(&mut *conn, org, currency).await?;
     let balance = db::billing::balance::get(&mut *conn, org, currency, since).await?;
     let warnings = Warnings {
         low: seconds(&mut *conn, &policy::BALANCE_LOW, org).await?,
         last: seconds(&mut *conn, &policy::BALANCE_LAST, org).await?,
     };
-    let note = judge(&account, &balance, warnings);
+    let ahead = db::billing::expiry::ahead(&mut *conn, org, currency).await?;
+    let note = judge(&account, &balance, ahead, warnings);
     guard::note(&mut *conn, org, note).await?;
     if note.state != account.state {
         let event = BalanceStateChanged {
@@ -56,6 +59,7 @@ pub(super) async fn assess(
         account,
         balance,
         note,
+        expires_at: ahead.map(|ahead| ahead.at),
         warnings,
     }))
 }
@@ -72,8 +76,7 @@ pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refu
     };
     let next = if guard::anything_runs(&mut tx, org).await? {
         let longest = seconds(&mut tx, &policy::BALANCE_LOOK, org).await?;
-        let expiry = db::billing::expiry::next(&mut tx, org).await?;
-        let known = pause(balance, *note, assessed.warnings, expiry);
+        let known = pause(balance, *note, assessed.warnings, assessed.expires_at);
         Some(millis(known.map_or(longest, |pause| pause.min(longest))))
     } else {
         None
@@ -99,12 +102,12 @@ pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refu
 /// How the balance stands. Zero that has passed is where the money ended, whenever it is seen, but not
 /// before the last instant at which some was left: what came to light since is nobody's unpaid use. It
 /// moves ahead with money that came since, and never back. Where nothing costs anything, nothing ends.
-fn judge(account: &Standing, balance: &Balance, warnings: Warnings) -> Note {
+fn judge(account: &Standing, balance: &Balance, ahead: Option<Ahead>, warnings: Warnings) -> Note {
     let (now, ledger) = (balance.now, balance.ledger.amount_micros);
     let reached = balance.spending.reaches(ledger);
-    let idle = account.depleted_at.is_none() && balance.spending.is_nothing();
+    let idle = account.depleted_at.is_none() && balance.spending.is_nothing(now);
     if balance.available_micros() > 0 || idle {
-        let zero_at = reached.filter(|_| !idle);
+        let zero_at = forecast(balance, ahead).filter(|_| !idle);
         let runway = zero_at.map(|zero| (zero - now).max(Duration::microseconds(1)));
         return Note {
             state: BalanceState::of(runway, warnings),
@@ -122,6 +125,38 @@ fn judge(account: &Standing, balance: &Balance, warnings: Warnings) -> Note {
         depleted_at: Some(zero),
         zero_at: Some(zero),
     }
+}
+
+/// When it ends, if nothing but what is known changes: the next credit that expires takes what will be
+/// left of it.
+fn forecast(balance: &Balance, ahead: Option<Ahead>) -> Option<OffsetDateTime> {
+    let ledger = balance.ledger.amount_micros;
+    let reached = balance.spending.reaches(ledger);
+    let after = ahead.and_then(|ahead| {
+        let zero = balance.spending.reaches(ledger - ahead.lapses_micros);
+        zero.map(|zero| zero.max(ahead.at))
+    });
+    reached.into_iter().chain(after).min()
+}
+
+/// Takes back what is left of credits that have expired. An account for which that fails is judged all
+/// the same: its credits count as money that it has.
+async fn expire(conn: &mut PgConnection, org: OrgId, currency: Currency) -> Result<(), Refusal> {
+    let mut part = conn.begin().await?;
+    match db::billing::expiry::settle(&mut part, org, currency).await {
+        Ok(lapsed) => {
+            for credit in lapsed {
+                audit::credit_expired(&mut part, org, credit).await?;
+            }
+            part.commit().await?;
+        }
+        Err(error) => {
+            part.rollback().await?;
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(%org, error, "credits that have expired are not settled");
+        }
+    }
+    Ok(())
 }
 
 /// How long nothing happens, as far as is known.

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 pub struct Balance {
     /// By the clock of the database.
     pub now: OffsetDateTime,
-    /// What the ledger says, negative if it owes; a bill of time that spending is told of counts as
-    /// spending and not here.
+    /// What the ledger says, negative if it owes; a bill of time that spending is told of, or that is
+    /// to be billed anew, counts as spending and not here.
     pub ledger: Money,
     /// What it used and was not billed for, at the prices of the time, and goes on to use.
     pub spending: Spending,
@@ -47,11 +47,18 @@ pub async fn get(
     let row = sqlx::query!(
         r#"with clock as materialized (
              select now, least(now, coalesce($3, now)) as since from (select clock_timestamp() as now) as read
+           ), claim as materialized (
+             select c.period,
+                    upper(c.period) > since
+                    or exists (select from billing_late l where l.org_id = $1 and l.period = c.period)
+                    or exists (select from usage_intervals i
+                               where i.org_id = $1 and i.metered_to > upper(i.period)
+                                 and tstzrange(upper(i.period), i.metered_to) && c.period) as reopened
+             from billing_claims c cross join clock where c.org_id = $1 and c.revision = 0
            ), unbilled as (
              select tstzmultirange(tstzrange(null, null))
-                    - coalesce(range_agg(period), '{}'::tstzmultirange) as times
-             from billing_claims cross join clock
-             where org_id = $1 and revision = 0 and upper(period) <= since
+                    - coalesce(range_agg(period) filter (where not reopened), '{}'::tstzmultirange) as times
+             from claim
            ), used as materialized (
              select i.quantity * p.amount_micros_per_hour as rate, cut
              from chargeable_use i
@@ -73,8 +80,8 @@ pub async fn get(
            )
            select now as "now!", since as "since!",
                   (coalesce((select balance_micros from account_balances where org_id = $1 and currency = $2), 0)
-                   + coalesce((select sum(total_micros) from invoices i
-                               where i.org_id = $1 and i.currency = $2 and upper(i.period) > since), 0))::bigint as "ledger!",
+                   + coalesce((select sum(total_micros) from invoices i join claim c on c.period = i.period and c.reopened
+                               where i.org_id = $1 and i.currency = $2), 0))::bigint as "ledger!",
                   div(spent, 3600000000)::bigint as "spent_micros!", mod(spent, 3600000000)::bigint as "spent_rest!",
                   array(select at from change order by at) as "ats!",
                   array(select rate from change order by at) as "rates!"

@@ -24,14 +24,35 @@ pub async fn due(conn: &mut PgConnection, limit: i64) -> Result<Vec<OrgId>> {
     Ok(ids.into_iter().map(OrgId::from).collect())
 }
 
-/// When the next credit of an organization expires.
-pub async fn next(conn: &mut PgConnection, org: OrgId) -> Result<Option<OffsetDateTime>> {
-    Ok(sqlx::query_scalar!(
-        "select min(expires_at) from credits where org_id = $1 and expires_at > clock_timestamp()",
+/// A credit that is going to expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    pub at: OffsetDateTime,
+    /// What will be left of it then, if nothing changes.
+    pub lapses_micros: i64,
+}
+
+/// The next credit of an organization that expires.
+pub async fn ahead(
+    conn: &mut PgConnection,
+    org: OrgId,
+    currency: Currency,
+) -> Result<Option<Ahead>> {
+    let next = sqlx::query!(
+        r#"select id, expires_at as "at!" from credits
+           where org_id = $1 and expires_at > clock_timestamp() order by expires_at, id limit 1"#,
         org.uuid(),
     )
-    .fetch_one(conn)
-    .await?)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(next) = next else { return Ok(None) };
+    let (ids, funds) = funds(&mut *conn, org).await?;
+    let used = used(&mut *conn, org, currency, &cuts(&funds, next.at)).await?;
+    let which = ids.iter().position(|known| *known == next.id);
+    Ok(Some(Ahead {
+        at: next.at,
+        lapses_micros: which.map_or(0, |which| left_of(&funds, which, &used)),
+    }))
 }
 
 /// Takes back what was left of each expired credit of an organization at its instant, the earliest

@@ -21,8 +21,8 @@ pub struct Wish<'a> {
     pub allocation_id: Option<AllocationId>,
 }
 
-/// What speaks for and against them, at the prices of this moment. `None`: they cost nothing.
-pub async fn get(conn: &mut PgConnection, wish: Wish<'_>) -> Result<Option<Funds>> {
+/// What speaks for and against them, at the prices of this moment.
+pub async fn get(conn: &mut PgConnection, wish: Wish<'_>) -> Result<Funds> {
     let org = wish.org_id;
     let currency = account::currency_of(conn, org).await?;
     let filter = Filter {
@@ -31,18 +31,18 @@ pub async fn get(conn: &mut PgConnection, wish: Wish<'_>) -> Result<Option<Funds
         at: Some(crate::clock::now(conn).await?),
         id: None,
     };
-    let Some(price) = price::list(conn, filter, None, 1).await?.pop() else {
-        return Ok(None);
-    };
+    let price = price::list(conn, filter, None, 1).await?.pop();
+    let rate = price.map_or(0, |price| price.amount_micros_per_hour);
     let known = account::get(conn, org).await?;
     let (hold, but) = (wish.hold_seconds, wish.allocation_id);
     let waiting = balance::held(conn, org, currency, hold, but).await?;
     let now = balance::get(conn, org, currency, None).await?;
-    let per_hour = price
-        .amount_micros_per_hour
-        .saturating_mul(wish.gpu_count.into());
+    let per_hour = rate.saturating_mul(wish.gpu_count.into());
     let start = money::micros(i128::from(per_hour) * i128::from(hold) * 1_000_000);
-    Ok((per_hour > 0).then(|| Funds {
+    Ok(Funds {
+        depleted: known
+            .as_ref()
+            .is_some_and(|known| known.depleted_at.is_some()),
         terms: known.as_ref().map_or(Terms::Invoiced, |known| known.terms),
         free_micros: now.available_micros().saturating_sub(waiting.micros),
         start_micros: start.unwrap_or(i64::MAX),
@@ -51,5 +51,5 @@ pub async fn get(conn: &mut PgConnection, wish: Wish<'_>) -> Result<Option<Funds
             .burn_micros_per_hour()
             .saturating_add(waiting.micros_per_hour),
         micros_per_hour: per_hour,
-    }))
+    })
 }

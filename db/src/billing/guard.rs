@@ -100,14 +100,17 @@ pub async fn next_live(conn: &mut PgConnection, org: OrgId) -> Result<Option<All
     Ok(id.map(AllocationId::from))
 }
 
-/// Ends use at an instant that went on after it, or at an end of its own that comes before.
+/// Ends use at an instant that went on after it, or at an end of its own that comes before. What
+/// nobody has asked to end stays: it is to be released first.
 pub async fn cut(conn: &mut PgConnection, org: OrgId, at: OffsetDateTime) -> Result<u64> {
     let done = sqlx::query!(
         "with late as materialized (
-           select id, allocation_id from usage_intervals
-           where org_id = $1 and (upper_inf(period)
-             or upper(period) > greatest($2, lower(period) + interval '1 microsecond'))
-           order by id for update
+           select i.id, i.allocation_id from usage_intervals i join allocations a on a.id = i.allocation_id
+           where i.org_id = $1
+             and case when upper_inf(i.period)
+                      then a.release_requested_at is not null or a.state in ('released', 'failed')
+                      else upper(i.period) > greatest($2, lower(i.period) + interval '1 microsecond') end
+           order by i.id for update of i
          )
          update usage_intervals i
          set period = tstzrange(lower(period), greatest(least($2, a.release_requested_at, a.lease_ends_at),

@@ -25,6 +25,7 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
     let billing = db::billing::watch::watch(conn, now).await?;
     metrics::gauge!("billing_accounts_parked").set(gauge(billing.accounts_parked));
     metrics::gauge!("billing_accounts_late").set(gauge(billing.accounts_late));
+    metrics::gauge!("credits_unsettled").set(gauge(billing.credits_unsettled));
     metrics::gauge!("billing_runs_failed").set(gauge(billing.runs_failed));
     metrics::gauge!("usage_metering_lag_seconds").set(billing.metering_lag_seconds);
     metrics::gauge!("ledger_imbalance_micros").set(gauge(billing.imbalance_micros));

@@ -52,6 +52,15 @@ async fn ends(stack: &Stack, org: Uuid) -> Vec<i64> {
     .expect("ends")
 }
 
+/// The last instant at which an organization had something left.
+async fn now_of(stack: &Stack, org: Uuid) -> time::OffsetDateTime {
+    sqlx::query_scalar("select solvent_at from billing_accounts where org_id = $1")
+        .bind(org)
+        .fetch_one(&stack.database().await)
+        .await
+        .expect("an instant")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn use_that_ended_after_zero_is_cut_back_to_it() {
     let stack = stack().await;
@@ -114,9 +123,28 @@ async fn a_bill_of_the_time_of_zero_does_not_hide_it() {
     let charged = world::accounts(stack, org).await;
     assert_eq!(charged["receivable"], -2_000 * SECOND, "more than it had");
     assert_eq!(ends(stack, org).await, [since + 1_000 * SECOND]);
+    // What it gets before that is billed anew is its own, however often its guard looks.
+    prepaid::give(stack, org, 500 * SECOND).await;
+    for look in 1..=2 {
+        let before = now_of(stack, org).await;
+        let terms = format!("/api/v1/admin/billing-accounts/{}/terms", OrgId::from(org));
+        let wish = json!({"terms": "prepaid", "reason": "wakes its guard"});
+        stack.admin().put(&terms, &wish).await.expect(200);
+        eventually("it is looked at", LIMIT, || async {
+            (now_of(stack, org).await > before).then_some(())
+        })
+        .await;
+        let state: String =
+            sqlx::query_scalar("select state from billing_accounts where org_id = $1")
+                .bind(org)
+                .fetch_one(&stack.database().await)
+                .await
+                .expect("a state");
+        assert_eq!(state, "healthy", "look {look}");
+    }
     world::bill(stack, &world::text(start), &world::text(end), Some(org)).await;
     let settled = world::accounts(stack, org).await;
-    assert_eq!(settled.get("receivable"), None, "it had what it used");
+    assert_eq!(settled["receivable"], 500 * SECOND, "it had what it used");
 }
 
 #[tokio::test(flavor = "multi_thread")]

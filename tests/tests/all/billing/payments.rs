@@ -266,4 +266,6 @@ async fn a_credit_that_expires_ends_what_runs_on_it() {
     .await
     .expect("an end");
     assert_eq!(ended, over);
+    let told = prepaid::told(stack, org).await;
+    assert_eq!(told, ["auto_release_pending", "depleted"], "it was warned");
 }

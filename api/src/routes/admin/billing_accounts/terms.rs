@@ -2,6 +2,7 @@
 
 use db::billing::account;
 use domain::balance::Terms;
+use domain::event::BalanceStateChanged;
 use domain::id::OrgId;
 use domain::name::Name;
 use serde::Deserialize;
@@ -59,10 +60,19 @@ async fn handler(
         return Err(Problem::not_found(AccountView::KIND));
     }
     account::hold(conn, id, request.terms == Terms::Prepaid).await?;
+    let before = super::known(conn, id).await?.state;
     account::set_terms(conn, id, request.terms, request.reason.as_str()).await?;
     wake_guard(conn, id).await?;
     let now = account::get(conn, id).await?;
     let now = now.ok_or_else(|| Problem::not_found(AccountView::KIND))?;
+    if now.state != before {
+        let event = BalanceStateChanged {
+            organization_id: id,
+            from: before,
+            to: now.state,
+        };
+        db::outbox::append(conn, Some(id), &event.into()).await?;
+    }
     mutation.note(json!({
         "organization_id": id,
         "terms": request.terms,

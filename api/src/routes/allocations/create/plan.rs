@@ -165,8 +165,7 @@ async fn lacking(
         hold_seconds,
         allocation_id: None,
     };
-    let funds = db::billing::funds::get(conn, wish).await?;
-    Ok(funds.and_then(|funds| funds.lacking()))
+    Ok(db::billing::funds::get(conn, wish).await?.lacking())
 }
 
 /// What it would cost now.

@@ -80,7 +80,9 @@ async fn handler(
     };
     let ledger = now.ledger;
     let depleted_at = account.as_ref().and_then(|known| known.depleted_at);
-    let ends = || depleted_at.or_else(|| now.spending.reaches(ledger.amount_micros));
+    let idle = now.spending.is_nothing(now.now);
+    let reached = now.spending.reaches(ledger.amount_micros);
+    let ends = || depleted_at.or(reached.filter(|_| !idle));
     let zero_at = if prepaid { ends() } else { None };
     let cap = account
         .as_ref()
