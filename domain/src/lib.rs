@@ -13,6 +13,7 @@ pub mod client_address;
 pub mod data_growth;
 pub mod envelope;
 pub mod event;
+pub mod funds;
 pub mod health;
 pub mod id;
 pub mod inventory;

@@ -53,6 +53,8 @@ pub async fn get(
                     or exists (select from billing_late l where l.org_id = $1 and l.period = c.period)
                     or exists (select from usage_intervals i
                                where i.org_id = $1 and i.metered_to > upper(i.period)
+                                 -- Said twice, for the index of what is to be metered.
+                                 and (upper_inf(i.period) or i.metered_to is distinct from upper(i.period))
                                  and tstzrange(upper(i.period), i.metered_to) && c.period) as reopened
              from billing_claims c cross join clock where c.org_id = $1 and c.revision = 0
            ), unbilled as (

@@ -1,6 +1,7 @@
 //! What an organization has for something that it asks for.
 
-use domain::balance::{Funds, Terms};
+use domain::balance::Terms;
+use domain::funds::Funds;
 use domain::id::{AllocationId, OrgId};
 use domain::money;
 use sqlx::PgConnection;

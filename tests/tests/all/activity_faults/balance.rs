@@ -6,21 +6,12 @@ use tests::{Stack, eventually};
 
 use super::{LIMIT, closed};
 use crate::billing::prepaid;
-use crate::billing::world::{self, Rate, micros};
 use crate::sweep;
 
 pub(super) const STEPS: &[&str] = &["balance.look", "balance.release"];
 
 pub(super) async fn run_all(stack: &Stack, worker: &PlannedWorker) {
-    let sku = world::sku(stack).await;
-    let rate = Rate {
-        sku: sku.clone(),
-        currency: "USD",
-        micros: 3_600_000_000,
-        start: micros("2020-01-01T00:00:00Z"),
-        end: None,
-    };
-    world::price(stack, &rate).await;
+    let sku = prepaid::sku(stack).await;
     for step in STEPS {
         for fault in Fault::ALL {
             run(stack, worker, &sku, Strike { step, fault }).await;

@@ -8,7 +8,7 @@ use tests::{Stack, Tenant, eventually, rough_stack, stack};
 use uuid::Uuid;
 
 use super::prepaid::{self, left, now, open, told};
-use super::world::{self, LIMIT, Rate};
+use super::world::{self, LIMIT};
 use crate::sweep;
 
 const ACCOUNTS: &str = "/api/v1/admin/billing-accounts";
@@ -49,20 +49,6 @@ async fn refused(stack: &Stack, tenant: &Tenant, gpus: u32) -> String {
     let done = tenant.api.finished(&made, LIMIT).await;
     assert_eq!(done["state"], "failed", "{done}");
     done["error"]["code"].as_str().expect("a code").to_owned()
-}
-
-/// A SKU with a price since long ago.
-async fn sku(stack: &Stack, micros: i64) -> String {
-    let sku = world::sku(stack).await;
-    let rate = Rate {
-        sku: sku.clone(),
-        currency: "USD",
-        micros,
-        start: world::micros("2020-01-01T00:00:00Z"),
-        end: None,
-    };
-    world::price(stack, &rate).await;
-    sku
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,7 +134,7 @@ async fn a_tenant_is_warned_stopped_at_zero_and_welcome_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_allocations_end_where_their_money_did_though_the_worker_dies() {
     let stack = rough_stack().await;
-    let sku = sku(&stack, 3_600_000_000).await;
+    let sku = prepaid::sku(&stack).await;
     let now = now(&stack).await;
     let mut orgs = Vec::new();
     for number in 0..40 {
@@ -197,7 +183,7 @@ async fn money_for_one_start_lets_one_in() {
     // One GPU for ten minutes is 416,667 micros; nothing else has such a SKU, so both wait.
     give(stack, &tenant, 500_000).await;
     let mut body = tenant.allocation_body(stack, 1);
-    let rare = sku(stack, 2_500_000).await;
+    let rare = prepaid::sku_at(stack, 2_500_000).await;
     body["sku"] = json!(rare);
     let ask = || tenant.api.post("/api/v1/allocations", &body);
     let (one, two) = tokio::join!(ask(), ask());
@@ -289,7 +275,7 @@ async fn a_cap_holds_and_bad_ones_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn terms_decide_who_is_stopped() {
     let stack = stack().await;
-    let sku = sku(stack, 3_600_000_000).await;
+    let sku = prepaid::sku(stack).await;
     let since = now(stack).await - MINUTE;
     let org = world::organization(stack, "USD").await;
     prepaid::running(stack, org, &sku, 1, since).await;
@@ -367,7 +353,7 @@ async fn terms_decide_who_is_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_that_rises_moves_the_end() {
     let stack = stack().await;
-    let sku = sku(stack, 3_600_000).await;
+    let sku = prepaid::sku_at(stack, 3_600_000).await;
     let start = now(stack).await;
     let org = prepaid::organization(stack, 5_000_000, start).await;
     prepaid::running(stack, org, &sku, 1, start).await;

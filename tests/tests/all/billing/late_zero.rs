@@ -6,24 +6,10 @@ use tests::{Stack, eventually, stack};
 use uuid::Uuid;
 
 use super::prepaid::{self, left, now};
-use super::world::{self, LIMIT, Rate};
+use super::world::{self, LIMIT};
 use crate::sweep;
 
 const SECOND: i64 = 1_000_000;
-
-/// A GPU of it costs a unit a second.
-async fn sku(stack: &Stack) -> String {
-    let sku = world::sku(stack).await;
-    let rate = Rate {
-        sku: sku.clone(),
-        currency: "USD",
-        micros: 3_600_000_000,
-        start: world::micros("2020-01-01T00:00:00Z"),
-        end: None,
-    };
-    world::price(stack, &rate).await;
-    sku
-}
 
 /// Ends of an organization's use, as its guard left them.
 async fn ends(stack: &Stack, org: Uuid) -> Vec<i64> {
@@ -64,7 +50,7 @@ async fn now_of(stack: &Stack, org: Uuid) -> time::OffsetDateTime {
 #[tokio::test(flavor = "multi_thread")]
 async fn use_that_ended_after_zero_is_cut_back_to_it() {
     let stack = stack().await;
-    let (sku, now) = (sku(stack).await, now(stack).await);
+    let (sku, now) = (prepaid::sku(stack).await, now(stack).await);
     let since = now - 60 * SECOND;
     let org = prepaid::organization(stack, 30 * SECOND, since).await;
     prepaid::running(stack, org, &sku, 1, since).await;
@@ -80,7 +66,7 @@ async fn use_that_ended_after_zero_is_cut_back_to_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn money_that_nobody_saw_come_moves_zero_ahead() {
     let stack = stack().await;
-    let (sku, now) = (sku(stack).await, now(stack).await);
+    let (sku, now) = (prepaid::sku(stack).await, now(stack).await);
     let (first, again) = (now - 90 * SECOND, now - 30 * SECOND);
     let org = prepaid::organization(stack, 20 * SECOND, first).await;
     prepaid::used(stack, org, &sku, 1, first, first + 10 * SECOND).await;
@@ -101,7 +87,7 @@ async fn money_that_nobody_saw_come_moves_zero_ahead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bill_of_the_time_of_zero_does_not_hide_it() {
     let stack = stack().await;
-    let (sku, now) = (sku(stack).await, now(stack).await);
+    let (sku, now) = (prepaid::sku(stack).await, now(stack).await);
     let whole = now - now % SECOND;
     let since = whole - 3_600 * SECOND;
     let org = prepaid::organization(stack, 1_000 * SECOND, since).await;
@@ -150,7 +136,7 @@ async fn a_bill_of_the_time_of_zero_does_not_hide_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_ends_before_zero_costs_nothing_after() {
     let stack = stack().await;
-    let (sku, now) = (sku(stack).await, now(stack).await);
+    let (sku, now) = (prepaid::sku(stack).await, now(stack).await);
     let since = now - 60 * SECOND;
     let org = prepaid::organization(stack, 40 * SECOND, since).await;
     prepaid::running(stack, org, &sku, 1, since).await;

@@ -8,7 +8,7 @@ use tests::{Stack, Tenant, eventually, stack};
 use uuid::Uuid;
 
 use super::prepaid;
-use super::world::{self, LIMIT, Rate};
+use super::world::{self, LIMIT};
 use crate::sweep;
 
 const HOOK: &str = "/api/v1/payments/webhook";
@@ -171,24 +171,10 @@ async fn give(stack: &Stack, org: Uuid, units: i64, priority: i32, seconds: Opti
     over.unwrap_or_default()
 }
 
-async fn sku(stack: &Stack) -> String {
-    let sku = world::sku(stack).await;
-    // A GPU costs a unit a second.
-    let rate = Rate {
-        sku: sku.clone(),
-        currency: "USD",
-        micros: 3_600_000_000,
-        start: world::micros("2020-01-01T00:00:00Z"),
-        end: None,
-    };
-    world::price(stack, &rate).await;
-    sku
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_of_a_credit_expires_in_the_order_of_use() {
     let stack = stack().await;
-    let sku = sku(stack).await;
+    let sku = prepaid::sku(stack).await;
     let mut orgs = Vec::new();
     // Ten that expire and ten that stay, of which four are used: from which of them, the priority says.
     for (expiring, staying) in [(100, 100), (0, 500), (500, 0)] {
@@ -246,7 +232,7 @@ async fn what_is_left_of_a_credit_expires_in_the_order_of_use() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credit_that_expires_ends_what_runs_on_it() {
     let stack = stack().await;
-    let sku = sku(stack).await;
+    let sku = prepaid::sku(stack).await;
     let start = prepaid::now(stack).await;
     let org = world::organization(stack, "USD").await;
     let over = give(stack, org, 1_000, 100, Some(4)).await;

@@ -11,7 +11,7 @@ use tests::Stack;
 use tests::signer::role_pool;
 use uuid::Uuid;
 
-use super::world::at;
+use super::world::{self, Rate, at};
 
 /// An organization that was solvent at an instant and has so much.
 pub(crate) async fn organization(stack: &Stack, given: i64, solvent_at: i64) -> Uuid {
@@ -26,6 +26,25 @@ pub(crate) async fn organization(stack: &Stack, given: i64, solvent_at: i64) -> 
         .await
         .expect("its terms");
     org
+}
+
+/// A SKU of which a GPU costs a unit of the currency a second.
+pub(crate) async fn sku(stack: &Stack) -> String {
+    sku_at(stack, 3_600_000_000).await
+}
+
+/// One at so many micros an hour, since long ago.
+pub(crate) async fn sku_at(stack: &Stack, micros: i64) -> String {
+    let sku = world::sku(stack).await;
+    let rate = Rate {
+        sku: sku.clone(),
+        currency: "USD",
+        micros,
+        start: world::micros("2020-01-01T00:00:00Z"),
+        end: None,
+    };
+    world::price(stack, &rate).await;
+    sku
 }
 
 /// Money, as an operator gives it.
