@@ -3,7 +3,7 @@
 
 use axum::http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
-use standardwebhooks::{HEADER_WEBHOOK_TIMESTAMP, Webhook};
+use standardwebhooks::{HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
 use super::Refusal;
 use crate::problem::Problem;
@@ -17,6 +17,9 @@ pub(crate) fn verify(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<(), Problem> {
+    if !headers.contains_key(HEADER_WEBHOOK_SIGNATURE) {
+        return Err(Refusal::Missing.into());
+    }
     let at = headers.get(HEADER_WEBHOOK_TIMESTAMP);
     let plain = at
         .is_some_and(|at| at.len() <= MOST_DIGITS && at.as_bytes().iter().all(u8::is_ascii_digit));

@@ -65,12 +65,12 @@ async fn a_payment_is_booked_once_and_a_forged_one_never() {
         .api(None)
         .post(HOOK, &sound)
         .await
-        .problem(401, "invalid_credentials");
+        .problem(401, "credentials_required");
     stack
         .admin()
         .post(HOOK, &sound)
         .await
-        .problem(401, "invalid_credentials");
+        .problem(401, "credentials_required");
     assert_eq!(ledger(&tenant).await, 0, "nothing was credited");
 
     let twins = [1, 2, 3].map(|_| tell(stack, 0, &sound, &sound));
