@@ -10,10 +10,12 @@ use contract::balance::{Look, Release, Seen};
 use contract::workflow_id;
 use db::{PgConnection, PgPool};
 use domain::id::OrgId;
+use domain::money::Currency;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 pub(crate) use self::funds::lacking;
+use crate::audit;
 use crate::machine::beat;
 use crate::refusal::Refusal;
 
@@ -44,6 +46,19 @@ impl Balances {
         let step = async { Ok(release::release(&self.pool, org).await?) };
         Ok(beat(&ctx, step).await?)
     }
+}
+
+/// Takes back what is left of credits that have expired; how many there were. The account is held.
+pub(crate) async fn settle_credits(
+    conn: &mut PgConnection,
+    org: OrgId,
+    currency: Currency,
+) -> Result<usize, Refusal> {
+    let settled = db::billing::expiry::settle(&mut *conn, org, currency).await?;
+    for credit in &settled {
+        audit::credit_expired(&mut *conn, org, *credit).await?;
+    }
+    Ok(settled.len())
 }
 
 /// Something of an organization begins or ends to cost: its guard looks again, once this is committed.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use contract::billing::{Expire, Meter, Metered};
 use db::PgPool;
+use domain::balance::Terms;
 use domain::id::OrgId;
 use domain::policy::{self, Scope};
 use temporalio_macros::activities;
@@ -11,7 +12,6 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use time::OffsetDateTime;
 
 use crate::allocation::count;
-use crate::audit;
 use crate::balance;
 use crate::machine::beat;
 use crate::refusal::Refusal;
@@ -64,14 +64,11 @@ async fn expire(pool: &PgPool) -> Result<u32, Refusal> {
 async fn settle(pool: &PgPool, org: OrgId) -> Result<usize, Refusal> {
     let mut tx = pool.begin().await?;
     db::billing::guard::be_brief(&mut tx).await?;
-    let account = db::billing::account::hold(&mut tx, org, false).await?;
-    let lapsed = db::billing::expiry::settle(&mut tx, org, account.currency).await?;
-    for credit in &lapsed {
-        audit::credit_expired(&mut tx, org, *credit).await?;
-    }
+    let account = db::billing::account::hold(&mut tx, org, Terms::Invoiced).await?;
+    let settled = balance::settle_credits(&mut tx, org, account.currency).await?;
     balance::wake(&mut tx, org).await?;
     tx.commit().await?;
-    Ok(lapsed.len())
+    Ok(settled)
 }
 
 async fn meter(pool: &PgPool) -> Result<Metered, Refusal> {

@@ -33,6 +33,15 @@ impl Terms {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// Of an account that nobody has said anything about; `prepaid` is the policy `billing.prepaid`.
+    pub fn of_new_account(prepaid: i64) -> Self {
+        if prepaid == 0 {
+            Self::Invoiced
+        } else {
+            Self::Prepaid
+        }
+    }
 }
 
 /// How far a prepaid balance is from its end, from the best to the worst: far; soon, if nothing
@@ -144,6 +153,15 @@ impl Spending {
     pub fn is_nothing(&self, at: OffsetDateTime) -> bool {
         let mut past = self.changes.iter().filter(|change| change.at <= at);
         self.spent == 0 && past.all(|change| change.micros_per_hour == 0)
+    }
+
+    /// Where anything begins to cost; `None`: it did before the first instant, or nothing is known to.
+    pub fn begins(&self) -> Option<OffsetDateTime> {
+        let costs = self
+            .changes
+            .iter()
+            .find(|change| change.micros_per_hour > 0);
+        costs.filter(|_| self.spent == 0).map(|change| change.at)
     }
 
     /// The first change after an instant.

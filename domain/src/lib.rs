@@ -14,6 +14,7 @@ pub mod data_growth;
 pub mod envelope;
 pub mod event;
 pub mod funds;
+pub mod guard;
 pub mod health;
 pub mod id;
 pub mod inventory;

@@ -4,6 +4,7 @@ use db::PgConnection;
 use db::allocation::transition::Held;
 use db::billing::account;
 use db::billing::funds::{self, Wish};
+use domain::balance::Terms;
 use domain::policy::{self, Scope};
 use domain::reason::Code;
 
@@ -16,7 +17,7 @@ pub(crate) async fn lacking(conn: &mut PgConnection, held: &Held) -> Result<Opti
     let org = held.org_id;
     db::billing::guard::be_brief(conn).await?;
     let prepaid = db::policy::resolve(conn, &policy::PREPAID, Scope::Platform).await?;
-    account::hold(conn, org, prepaid == 1).await?;
+    account::hold(conn, org, Terms::of_new_account(prepaid)).await?;
     let scope = Scope::Organization(org);
     let wish = Wish {
         org_id: org,

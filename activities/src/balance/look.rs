@@ -3,11 +3,11 @@
 use contract::balance::Seen;
 use db::billing::account::Standing;
 use db::billing::balance::Balance;
-use db::billing::expiry::Ahead;
-use db::billing::guard::{self, Seen as Note};
+use db::billing::guard;
 use db::{PgConnection, PgPool};
-use domain::balance::{BalanceState, Terms, Warnings};
+use domain::balance::{Terms, Warnings};
 use domain::event::BalanceStateChanged;
+use domain::guard::{Known, Sight, Verdict};
 use domain::id::OrgId;
 use domain::money::{Currency, Money};
 use domain::policy::{self, Policy, Scope};
@@ -21,10 +21,9 @@ use crate::refusal::Refusal;
 pub(super) struct Assessed {
     pub(super) account: Standing,
     pub(super) balance: Balance,
-    pub(super) note: Note,
-    /// When the next credit does.
-    expires_at: Option<OffsetDateTime>,
-    warnings: Warnings,
+    pub(super) note: Verdict,
+    /// How long nothing happens, as far as is known.
+    pause: Option<Duration>,
 }
 
 /// Adds it up anew and notes how it stands. `None`: nobody pays beforehand.
@@ -44,7 +43,19 @@ pub(super) async fn assess(
         last: seconds(&mut *conn, &policy::BALANCE_LAST, org).await?,
     };
     let ahead = db::billing::expiry::ahead(&mut *conn, org, currency).await?;
-    let note = judge(&account, &balance, ahead, warnings);
+    let sight = Sight {
+        now: balance.now,
+        ledger_micros: balance.ledger.amount_micros,
+        available_micros: balance.available_micros(),
+        spending: &balance.spending,
+        ahead,
+    };
+    let known = Known {
+        solvent_at: account.solvent_at,
+        depleted_at: account.depleted_at,
+    };
+    let note = sight.judge(known, warnings);
+    let pause = sight.pause(note, warnings);
     guard::note(&mut *conn, org, note).await?;
     if note.state != account.state {
         let event = BalanceStateChanged {
@@ -59,8 +70,7 @@ pub(super) async fn assess(
         account,
         balance,
         note,
-        expires_at: ahead.map(|ahead| ahead.at),
-        warnings,
+        pause,
     }))
 }
 
@@ -76,8 +86,8 @@ pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refu
     };
     let next = if guard::anything_runs(&mut tx, org).await? {
         let longest = seconds(&mut tx, &policy::BALANCE_LOOK, org).await?;
-        let known = pause(balance, *note, assessed.warnings, assessed.expires_at);
-        Some(millis(known.map_or(longest, |pause| pause.min(longest))))
+        let pause = assessed.pause.map_or(longest, |pause| pause.min(longest));
+        Some(millis(pause))
     } else {
         None
     };
@@ -99,80 +109,18 @@ pub(super) async fn look(pool: &PgPool, org: OrgId) -> Result<Option<Seen>, Refu
     }))
 }
 
-/// How the balance stands. Zero that has passed is where the money ended, whenever it is seen, but not
-/// before the last instant at which some was left: what came to light since is nobody's unpaid use. It
-/// moves ahead with money that came since, and never back. Where nothing costs anything, nothing ends.
-fn judge(account: &Standing, balance: &Balance, ahead: Option<Ahead>, warnings: Warnings) -> Note {
-    let (now, ledger) = (balance.now, balance.ledger.amount_micros);
-    let reached = balance.spending.reaches(ledger);
-    let idle = account.depleted_at.is_none() && balance.spending.is_nothing(now);
-    if balance.available_micros() > 0 || idle {
-        let zero_at = forecast(balance, ahead).filter(|_| !idle);
-        let runway = zero_at.map(|zero| (zero - now).max(Duration::microseconds(1)));
-        return Note {
-            state: BalanceState::of(runway, warnings),
-            solvent_at: Some(now),
-            depleted_at: None,
-            zero_at,
-        };
-    }
-    let reached = reached.map(|zero| zero.min(now));
-    let zero = reached.max(account.depleted_at).unwrap_or(now);
-    let zero = account.solvent_at.map_or(zero, |since| zero.max(since));
-    Note {
-        state: BalanceState::Depleted,
-        solvent_at: account.solvent_at,
-        depleted_at: Some(zero),
-        zero_at: Some(zero),
-    }
-}
-
-/// When it ends, if nothing but what is known changes: the next credit that expires takes what will be
-/// left of it.
-fn forecast(balance: &Balance, ahead: Option<Ahead>) -> Option<OffsetDateTime> {
-    let ledger = balance.ledger.amount_micros;
-    let reached = balance.spending.reaches(ledger);
-    let after = ahead.and_then(|ahead| {
-        let zero = balance.spending.reaches(ledger - ahead.lapses_micros);
-        zero.map(|zero| zero.max(ahead.at))
-    });
-    reached.into_iter().chain(after).min()
-}
-
 /// Takes back what is left of credits that have expired. An account for which that fails is judged all
 /// the same: its credits count as money that it has.
 async fn expire(conn: &mut PgConnection, org: OrgId, currency: Currency) -> Result<(), Refusal> {
     let mut part = conn.begin().await?;
-    match db::billing::expiry::settle(&mut part, org, currency).await {
-        Ok(lapsed) => {
-            for credit in lapsed {
-                audit::credit_expired(&mut part, org, credit).await?;
-            }
-            part.commit().await?;
-        }
-        Err(error) => {
+    match super::settle_credits(&mut part, org, currency).await {
+        Ok(_) => part.commit().await?,
+        Err(why) => {
             part.rollback().await?;
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(%org, error, "credits that have expired are not settled");
+            tracing::error!(%org, ?why, "credits that have expired are not settled");
         }
     }
     Ok(())
-}
-
-/// How long nothing happens, as far as is known.
-fn pause(
-    balance: &Balance,
-    note: Note,
-    warnings: Warnings,
-    expiry: Option<OffsetDateTime>,
-) -> Option<Duration> {
-    let now = balance.now;
-    let ends = note.zero_at.map(|zero| zero - now);
-    let ends = ends.filter(|left| left.is_positive());
-    let state = ends.map(|left| warnings.until_next(left));
-    let rate = balance.spending.next_change(now).map(|at| at - now);
-    let expiry = expiry.map(|at| at - now);
-    state.into_iter().chain(rate).chain(expiry).min()
 }
 
 /// Rounded up, so that what is waited for has happened.

@@ -5,7 +5,7 @@ use domain::reason::ReleaseReason;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::error::Result;
+use crate::error::{Result, one_row};
 
 /// Notes the wish and its instant, at which usage ends; once, a later wish changes nothing. `false`:
 /// there was a wish before, or the allocation has ended.
@@ -25,12 +25,13 @@ pub async fn request_release(
     Ok(done.rows_affected() == 1)
 }
 
-/// The same for an instant that has passed, at which the money for it ended.
+/// The same for an instant that has passed, at which the money for it ended. Not if there is a wish, or
+/// it has ended.
 pub async fn release_for_lack_of_money(
     conn: &mut PgConnection,
     id: AllocationId,
     at: OffsetDateTime,
-) -> Result<bool> {
+) -> Result<()> {
     let done = sqlx::query!(
         "update allocations set release_requested_at = greatest($2, created_at), release_reason = 'balance_depleted'
          where id = $1 and release_requested_at is null and state not in ('released', 'failed')",
@@ -39,5 +40,5 @@ pub async fn release_for_lack_of_money(
     )
     .execute(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    one_row(&done)
 }

@@ -58,13 +58,9 @@ pub async fn currency_of(conn: &mut PgConnection, org: OrgId) -> Result<Currency
     })
 }
 
-/// The account of an organization, made where it is missing, held until the transaction ends.
-pub async fn hold(conn: &mut PgConnection, org: OrgId, prepaid: bool) -> Result<Account> {
-    let terms = if prepaid {
-        Terms::Prepaid
-    } else {
-        Terms::Invoiced
-    };
+/// The account of an organization, made on these terms where it is missing, held until the transaction
+/// ends.
+pub async fn hold(conn: &mut PgConnection, org: OrgId, terms: Terms) -> Result<Account> {
     sqlx::query!(
         "insert into billing_accounts (org_id, terms, solvent_at) values ($1, $2, clock_timestamp())
          on conflict do nothing",

@@ -1,5 +1,6 @@
 //! Credits whose time is over: what is left of each is taken back.
 
+use domain::guard::Ahead;
 use domain::id::{CreditId, LedgerEntryId, LedgerTransactionId, OrgId};
 use domain::ledger::{Account, Fund, Kind, cuts, left_of};
 use domain::money::{Currency, Money};
@@ -24,14 +25,6 @@ pub async fn due(conn: &mut PgConnection, limit: i64) -> Result<Vec<OrgId>> {
     Ok(ids.into_iter().map(OrgId::from).collect())
 }
 
-/// A credit that is going to expire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ahead {
-    pub at: OffsetDateTime,
-    /// What will be left of it then, if nothing changes.
-    pub lapses_micros: i64,
-}
-
 /// The next credit of an organization that expires.
 pub async fn ahead(
     conn: &mut PgConnection,
@@ -46,12 +39,10 @@ pub async fn ahead(
     .fetch_optional(&mut *conn)
     .await?;
     let Some(next) = next else { return Ok(None) };
-    let (ids, funds) = funds(&mut *conn, org).await?;
-    let used = used(&mut *conn, org, currency, &cuts(&funds, next.at)).await?;
-    let which = ids.iter().position(|known| *known == next.id);
+    let purse = Purse::of(&mut *conn, org, currency).await?;
     Ok(Some(Ahead {
         at: next.at,
-        lapses_micros: which.map_or(0, |which| left_of(&funds, which, &used)),
+        lapses_micros: purse.left(conn, next.id, next.at).await?,
     }))
 }
 
@@ -77,12 +68,10 @@ pub async fn settle(
     if expired.is_empty() {
         return Ok(Vec::new());
     }
-    let (ids, funds) = funds(&mut *conn, org).await?;
+    let purse = Purse::of(&mut *conn, org, currency).await?;
     for credit in &expired {
         let id = CreditId::from(credit.id);
-        let which = ids.iter().position(|known| *known == credit.id);
-        let used = used(&mut *conn, org, currency, &cuts(&funds, credit.expires_at)).await?;
-        let lapsed = which.map_or(0, |which| left_of(&funds, which, &used));
+        let lapsed = purse.left(&mut *conn, credit.id, credit.expires_at).await?;
         let transaction = if lapsed == 0 {
             None
         } else {
@@ -115,9 +104,18 @@ pub async fn settle(
     Ok(expired.into_iter().map(|credit| credit.id.into()).collect())
 }
 
-/// All money that an organization ever got, with its ids; payments are used last.
-async fn funds(conn: &mut PgConnection, org: OrgId) -> Result<(Vec<Uuid>, Vec<Fund>)> {
-    let rows = sqlx::query!(
+/// All money that an organization ever got; payments are used last.
+struct Purse {
+    org: OrgId,
+    currency: Currency,
+    /// Of the funds, in their order.
+    ids: Vec<Uuid>,
+    funds: Vec<Fund>,
+}
+
+impl Purse {
+    async fn of(conn: &mut PgConnection, org: OrgId, currency: Currency) -> Result<Self> {
+        let rows = sqlx::query!(
         r#"select id as "id!", created_at as "at!", priority as "priority!", expires_at, amount_micros as "micros!"
            from credits where org_id = $1
            union all
@@ -129,13 +127,29 @@ async fn funds(conn: &mut PgConnection, org: OrgId) -> Result<(Vec<Uuid>, Vec<Fu
     )
     .fetch_all(conn)
     .await?;
-    let funds = rows.iter().map(|row| Fund {
-        at: row.at,
-        priority: row.priority,
-        expires_at: row.expires_at,
-        micros: row.micros,
-    });
-    Ok((rows.iter().map(|row| row.id).collect(), funds.collect()))
+        let funds = rows.iter().map(|row| Fund {
+            at: row.at,
+            priority: row.priority,
+            expires_at: row.expires_at,
+            micros: row.micros,
+        });
+        Ok(Self {
+            org,
+            currency,
+            ids: rows.iter().map(|row| row.id).collect(),
+            funds: funds.collect(),
+        })
+    }
+
+    /// What is left of one of them at an instant, in micros.
+    async fn left(&self, conn: &mut PgConnection, id: Uuid, at: OffsetDateTime) -> Result<i64> {
+        let Some(which) = self.ids.iter().position(|known| *known == id) else {
+            return Ok(0);
+        };
+        let cuts = cuts(&self.funds, at);
+        let used = used(conn, self.org, self.currency, &cuts).await?;
+        Ok(left_of(&self.funds, which, &used))
+    }
 }
 
 /// How much an organization used up to each of these instants, in micros, whether billed or not.

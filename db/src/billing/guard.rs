@@ -1,6 +1,7 @@
 //! What the guard of a prepaid balance does: it notes how the balance stands, and what is to end.
 
 use domain::balance::BalanceState;
+use domain::guard::Verdict;
 use domain::id::{AllocationId, OrgId};
 use domain::money::Currency;
 use sqlx::PgConnection;
@@ -9,15 +10,6 @@ use time::OffsetDateTime;
 use super::account::Standing;
 use crate::error::{Result, one_row};
 use crate::intent::{IntentKind, NewIntent};
-
-/// What one look came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
-    pub state: BalanceState,
-    pub solvent_at: Option<OffsetDateTime>,
-    pub depleted_at: Option<OffsetDateTime>,
-    pub zero_at: Option<OffsetDateTime>,
-}
 
 /// Whoever waits for an account's row gives up after a moment and comes again: a billing run may hold
 /// hundreds of them, and connections are few.
@@ -40,7 +32,7 @@ pub async fn hold(conn: &mut PgConnection, org: OrgId) -> Result<Option<Standing
     super::account::get(conn, org).await
 }
 
-pub async fn note(conn: &mut PgConnection, org: OrgId, seen: Seen) -> Result<()> {
+pub async fn note(conn: &mut PgConnection, org: OrgId, seen: Verdict) -> Result<()> {
     let done = sqlx::query!(
         "update billing_accounts set state = $2, solvent_at = $3, depleted_at = $4, zero_at = $5
          where org_id = $1 and terms = 'prepaid'",

@@ -4,6 +4,7 @@ mod balance;
 mod invoices;
 mod ledger_entries;
 mod prices;
+pub(crate) mod receive;
 mod usage;
 
 use contract::workflow_id;

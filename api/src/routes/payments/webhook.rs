@@ -1,11 +1,12 @@
 //! `POST /payments/webhook`: signed as Standard Webhooks are (<https://www.standardwebhooks.com>).
 
 use db::PgConnection;
+use db::billing::account;
 use db::billing::payment::{self, Payment};
-use db::billing::{Account, account};
+use domain::balance::Terms;
 use domain::id::{OrgId, PaymentId};
 use domain::ledger::Kind;
-use domain::money::{AMOUNT_MAX_MICROS, Money};
+use domain::money::Money;
 use domain::name::Name;
 use domain::policy::{self, Scope};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::body::Body;
 use crate::endpoint::{Authentication, Endpoint, Guard, Idempotency, RateClass};
 use crate::mutation::{Committed, Mutation};
 use crate::problem::Problem;
-use crate::routes::billing::{MoneySchema, wake_guard};
+use crate::routes::billing::{MoneySchema, receive, wake_guard};
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(
@@ -95,6 +96,7 @@ async fn handler(
 ) -> Result<Committed<Booked>, Problem> {
     let mut mutation = mutation.authorize(On::Organization)?;
     let prepaid = mutation.policy()?.value(&policy::PREPAID, Scope::Platform);
+    let terms = Terms::of_new_account(prepaid);
     let conn = mutation.conn();
     let (new, of) = match request {
         Request::Succeeded(paid) => (paid.read(), None),
@@ -103,15 +105,11 @@ async fn handler(
             (new, Some(of))
         }
     };
-    if !(1..=AMOUNT_MAX_MICROS).contains(&new.money.amount_micros) {
-        let detail = format!("must be between 1 and {AMOUNT_MAX_MICROS}");
-        return Err(Problem::invalid("/data/amount/amount_micros", detail));
-    }
     let known = payment::find(conn, new.kind, &new.reference).await?;
     let duplicate = known.is_some();
     let booked = match known {
         Some(known) => same(known, &new)?,
-        None => book(conn, new, of.as_ref(), prepaid == 1).await?,
+        None => book(conn, new, of.as_ref(), terms).await?,
     };
     let kind: &str = booked.kind.into();
     mutation.note(json!({
@@ -169,19 +167,10 @@ async fn book(
     conn: &mut PgConnection,
     new: Payment,
     of: Option<&Payment>,
-    prepaid: bool,
+    terms: Terms,
 ) -> Result<Payment, Problem> {
-    let (org, currency) = (new.org_id, new.money.currency);
-    if db::organization::get(conn, org).await?.is_none() {
-        let detail = "there is no such organization";
-        return Err(Problem::invalid("/data/organization_id", detail));
-    }
-    let held = account::hold(conn, org, prepaid).await?;
-    let wish = Account { currency, ..held };
-    if held.currency != currency && !account::set_currency(conn, wish).await? {
-        let detail = format!("the account is kept in {}", held.currency);
-        return Err(Problem::invalid("/data/amount/currency", detail));
-    }
+    let org = new.org_id;
+    receive::ready(conn, org, new.money, terms, "/data").await?;
     if let Some(of) = of {
         let back = payment::refunded(conn, of.id).await?;
         if back + new.money.amount_micros > of.money.amount_micros {

@@ -57,9 +57,9 @@ async fn a_tenant_is_warned_stopped_at_zero_and_welcome_again() {
     let tenant = Tenant::new(stack).await;
     // 2 GPUs of the sample SKU burn 1,389 micros a second.
     policy(stack, &tenant, "billing.start_hold_seconds", 2).await;
-    policy(stack, &tenant, "billing.balance_low_seconds", 5).await;
-    policy(stack, &tenant, "billing.balance_last_warning_seconds", 2).await;
-    give(stack, &tenant, 11_000).await;
+    policy(stack, &tenant, "billing.balance_low_seconds", 10).await;
+    policy(stack, &tenant, "billing.balance_last_warning_seconds", 3).await;
+    give(stack, &tenant, 18_000).await;
     let given = balance(&tenant).await;
     assert_eq!(
         (&given["terms"], &given["state"]),

@@ -189,3 +189,34 @@ async fn what_is_free_goes_on() {
         .await
         .expect(200);
 }
+
+/// What was stopped where its money ended owes nothing after its bill: that is rounded down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bill_for_what_was_prepaid_is_rounded_down() {
+    let stack = stack().await;
+    let (sku, now) = (prepaid::sku(stack).await, now(stack).await);
+    let start = now - now % SECOND - 3_600 * SECOND;
+    for (prepaid, total) in [(true, -1_010_000), (false, -1_020_000)] {
+        let org = if prepaid {
+            prepaid::organization(stack, 5 * SECOND, start).await
+        } else {
+            world::organization(stack, "USD").await
+        };
+        let used = world::Use {
+            org,
+            project: Uuid::from_u128(1),
+            sku: sku.clone(),
+            quantity: 1,
+            start,
+            end: start + SECOND + 19_000,
+        };
+        world::record(stack, &[used]).await;
+        let end = world::text(start + 60 * SECOND);
+        world::bill(stack, &world::text(start), &end, Some(org)).await;
+        let given = if prepaid { 5 * SECOND } else { 0 };
+        let accounts = world::accounts(stack, org).await;
+        assert_eq!(accounts["receivable"], given + total, "prepaid: {prepaid}");
+        assert_eq!(accounts["revenue"], 1_019_000);
+        world::assert_sound(stack, &[org]).await;
+    }
+}

@@ -179,7 +179,7 @@ async fn what_is_left_of_a_credit_expires_in_the_order_of_use() {
     // Ten that expire and ten that stay, of which four are used: from which of them, the priority says.
     for (expiring, staying) in [(100, 100), (0, 500), (500, 0)] {
         let org = world::organization(stack, "USD").await;
-        give(stack, org, 10, expiring, Some(4)).await;
+        give(stack, org, 10, expiring, Some(8)).await;
         give(stack, org, 10, staying, None).await;
         // It is over before the credit is.
         let now = prepaid::now(stack).await;
@@ -235,7 +235,7 @@ async fn a_credit_that_expires_ends_what_runs_on_it() {
     let sku = prepaid::sku(stack).await;
     let start = prepaid::now(stack).await;
     let org = world::organization(stack, "USD").await;
-    let over = give(stack, org, 1_000, 100, Some(4)).await;
+    let over = give(stack, org, 1_000, 100, Some(8)).await;
     prepaid::running(stack, org, &sku, 1, start).await;
     let terms = format!("/api/v1/admin/billing-accounts/{}/terms", OrgId::from(org));
     let wish = json!({"terms": "prepaid", "reason": "wakes its guard"});

@@ -59,7 +59,7 @@ async fn handler(
     if db::organization::get(conn, id).await?.is_none() {
         return Err(Problem::not_found(AccountView::KIND));
     }
-    account::hold(conn, id, request.terms == Terms::Prepaid).await?;
+    account::hold(conn, id, request.terms).await?;
     let before = super::known(conn, id).await?.state;
     account::set_terms(conn, id, request.terms, request.reason.as_str()).await?;
     wake_guard(conn, id).await?;

@@ -1,9 +1,9 @@
 //! `POST /admin/credits`
 
-use db::billing::Account;
 use db::billing::credit::NewCredit;
+use domain::balance::Terms;
 use domain::id::OrgId;
-use domain::money::{AMOUNT_MAX_MICROS, Money};
+use domain::money::Money;
 use domain::name::Name;
 use domain::policy::{self, Scope};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use crate::instant;
 use crate::mutation::{Committed, Mutation};
 use crate::problem::Problem;
 use crate::resource::Resource;
-use crate::routes::billing::{MoneySchema, wake_guard};
+use crate::routes::billing::{MoneySchema, receive, wake_guard};
 
 /// The last of the priorities.
 const PRIORITY_MAX: i32 = 1_000;
@@ -77,34 +77,17 @@ async fn handler(
     let mut mutation = mutation.authorize(On::Organization)?;
     let by = mutation.principal()?.user_id;
     let money = request.amount;
-    if !(1..=AMOUNT_MAX_MICROS).contains(&money.amount_micros) {
-        let detail = format!("must be between 1 and {AMOUNT_MAX_MICROS}");
-        return Err(Problem::invalid("/amount/amount_micros", detail));
-    }
     if !(0..=PRIORITY_MAX).contains(&request.priority) {
         let detail = format!("must be between 0 and {PRIORITY_MAX}");
         return Err(Problem::invalid("/priority", detail));
     }
     let prepaid = mutation.policy()?.value(&policy::PREPAID, Scope::Platform);
+    let terms = Terms::of_new_account(prepaid);
     let (org_id, conn) = (request.organization_id, mutation.conn());
-    if db::organization::get(conn, org_id).await?.is_none() {
-        let detail = "there is no such organization";
-        return Err(Problem::invalid("/organization_id", detail));
-    }
-    let account = db::billing::account::hold(conn, org_id, prepaid == 1).await?;
+    receive::ready(conn, org_id, money, terms, "").await?;
     let now = db::clock::now(conn).await?;
     if request.expires_at.is_some_and(|at| at <= now) {
         return Err(Problem::invalid("/expires_at", "must not have passed"));
-    }
-    if account.currency != money.currency {
-        let wish = Account {
-            currency: money.currency,
-            ..account
-        };
-        if !db::billing::set_currency(conn, wish).await? {
-            let detail = format!("the account is kept in {}", account.currency);
-            return Err(Problem::invalid("/amount/currency", detail));
-        }
     }
     let reason = request.reason.as_str();
     let made_prepaid = db::billing::account::prepay(conn, org_id).await?;

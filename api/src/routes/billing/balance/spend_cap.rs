@@ -1,6 +1,7 @@
 //! `PUT /balance/spend-cap`
 
 use db::billing::account;
+use domain::balance::Terms;
 use domain::money::{AMOUNT_MAX_MICROS, Money};
 use domain::policy::{self, Scope};
 use serde::Deserialize;
@@ -52,7 +53,7 @@ async fn handler(
     let org = mutation.principal()?.org_id;
     let prepaid = mutation.policy()?.value(&policy::PREPAID, Scope::Platform);
     let conn = mutation.conn();
-    let held = account::hold(conn, org, prepaid == 1).await?;
+    let held = account::hold(conn, org, Terms::of_new_account(prepaid)).await?;
     if let Some(cap) = request.per_hour {
         if !(0..=AMOUNT_MAX_MICROS).contains(&cap.amount_micros) {
             let detail = format!("must be between 0 and {AMOUNT_MAX_MICROS}");
