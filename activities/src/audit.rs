@@ -5,7 +5,7 @@ use db::allocation::transition::Held;
 use db::audit::{Actor, Entry, Outcome};
 use db::rotation::Rotation;
 use domain::balance::BalanceState;
-use domain::id::{BillingRunId, CreditId, NodeId, OrgId};
+use domain::id::{BillingRunId, CreditId, MaintenanceId, NodeId, OrgId};
 use domain::reason::Code;
 use serde_json::json;
 
@@ -82,6 +82,20 @@ pub(crate) async fn rotation(
         ("rotation", rotation.id.to_string()),
     );
     append(conn, &rotation.workflow_id, None, &action, thing, None).await
+}
+
+/// The partitions of a table change; `name` is the table's or the partition's.
+pub(crate) async fn partition(
+    conn: &mut PgConnection,
+    run: MaintenanceId,
+    what: &str,
+    name: &str,
+) -> Result<(), Refusal> {
+    let (by, action) = (
+        contract::workflow_id::maintenance(run),
+        format!("partition.{what}"),
+    );
+    append(conn, &by, None, &action, ("table", name.to_owned()), None).await
 }
 
 /// A sweep owes a live row a new run of its workflow.

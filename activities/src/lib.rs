@@ -14,6 +14,7 @@ mod leftovers;
 pub mod machine;
 pub mod metering;
 pub mod node;
+pub mod partition;
 mod probe;
 mod quarantine;
 mod receipt;

@@ -18,6 +18,11 @@ impl Refusal {
     pub fn conflict(thing: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
         Self::Conflict(format!("{thing}: {why}"))
     }
+
+    /// Others read or write, and kept a change of the schema from its lock.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Database(error) if db::partition::is_busy(error))
+    }
 }
 
 impl From<db::Error> for Refusal {

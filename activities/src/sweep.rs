@@ -40,6 +40,7 @@ enum Kind {
     BillingRun,
     KeyRotation,
     BalanceGuard,
+    Maintenance,
 }
 
 impl Kind {
@@ -50,6 +51,7 @@ impl Kind {
             Self::BillingRun => workflow_id::BILLING_RUN,
             Self::KeyRotation => workflow_id::KEY_ROTATION,
             Self::BalanceGuard => workflow_id::BALANCE_GUARD,
+            Self::Maintenance => workflow_id::PARTITION_MAINTENANCE,
         }
     }
 
@@ -59,7 +61,7 @@ impl Kind {
             Self::Node => workflow_id::node(live.id.into()),
             Self::BalanceGuard => workflow_id::balance(live.id.into()),
             // Those that a schedule started go by its name: their rows say it.
-            Self::BillingRun | Self::KeyRotation => String::new(),
+            Self::BillingRun | Self::KeyRotation | Self::Maintenance => String::new(),
         };
         live.workflow_id.clone().unwrap_or(of_its_own)
     }
@@ -83,6 +85,7 @@ impl Sweeps {
             Kind::BillingRun,
             Kind::KeyRotation,
             Kind::BalanceGuard,
+            Kind::Maintenance,
         ] {
             let mut after = Uuid::nil();
             loop {

@@ -5,10 +5,11 @@ use contract::allocation::AllocationInput;
 use contract::balance::GuardInput;
 use contract::billing::BillingInput;
 use contract::node::NodeInput;
+use contract::partition::MaintenanceInput;
 use contract::rotation::RotationInput;
 use contract::{attribute, queue, workflow_id};
 use db::intent::{Intent, IntentKind};
-use domain::id::{AllocationId, BillingRunId, NodeId, OrgId, RotationId};
+use domain::id::{AllocationId, BillingRunId, MaintenanceId, NodeId, OrgId, RotationId};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::tonic::{Code, Status};
 use temporalio_client::{
@@ -17,7 +18,9 @@ use temporalio_client::{
 };
 use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_common::{HasWorkflowDefinition, SignalDefinition};
-use workflows::{Allocation, BalanceGuard, BillingRun, KeyRotation, NodeEnrollment};
+use workflows::{
+    Allocation, BalanceGuard, BillingRun, KeyRotation, NodeEnrollment, PartitionMaintenance,
+};
 
 /// Why an intent did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +124,24 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
                 input: RotationInput {
                     purpose,
                     rotation_id: Some(rotation_id),
+                },
+            };
+            match intent.kind {
+                IntentKind::Start => target.start(client).await,
+                IntentKind::Wake => target.wake(client).await,
+            }
+        }
+        workflow_id::PARTITION_MAINTENANCE => {
+            let maintenance_id = MaintenanceId::from_uuid(intent.resource_id);
+            let target = Target {
+                intent,
+                subject: (attribute::KIND, intent.workflow_type.clone()),
+                queue: queue::MAINTENANCE,
+                reuse: WorkflowIdReusePolicy::AllowDuplicate,
+                workflow: PartitionMaintenance::run,
+                wake: || PartitionMaintenance::wake,
+                input: MaintenanceInput {
+                    maintenance_id: Some(maintenance_id),
                 },
             };
             match intent.kind {

@@ -12,6 +12,7 @@ pub mod capacity;
 pub mod failure;
 pub mod health;
 pub mod node;
+pub mod partition;
 pub mod queue;
 pub mod reconciliation;
 pub mod rotation;

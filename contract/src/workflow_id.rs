@@ -1,6 +1,6 @@
 //! Workflow ids and types: kind and resource id, so that one resource has one running workflow.
 
-use domain::id::{AllocationId, BillingRunId, NodeId, OrgId, RotationId};
+use domain::id::{AllocationId, BillingRunId, MaintenanceId, NodeId, OrgId, RotationId};
 use domain::signing_key::Purpose;
 
 /// Type of the entity workflow that owns an allocation.
@@ -41,6 +41,11 @@ pub const BALANCE_GUARD: &str = "BalanceGuard";
 /// Type of the workflow that replaces a key.
 pub const KEY_ROTATION: &str = "KeyRotation";
 
+/// Type of the workflow that looks after the tables that only grow.
+pub const PARTITION_MAINTENANCE: &str = "PartitionMaintenance";
+/// Id of its schedule, and what the ids of its runs begin with.
+pub const PARTITION_SCHEDULE: &str = "partition-maintenance";
+
 /// `allocation/{alloc_id}`
 pub fn allocation(id: AllocationId) -> String {
     format!("allocation/{id}")
@@ -54,6 +59,11 @@ pub fn node(id: NodeId) -> String {
 /// `billing/{bill_id}`
 pub fn billing(id: BillingRunId) -> String {
     format!("billing/{id}")
+}
+
+/// `maintenance/{maint_id}`
+pub fn maintenance(id: MaintenanceId) -> String {
+    format!("maintenance/{id}")
 }
 
 /// `balance/{org_id}`

@@ -6,15 +6,19 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::error::{Result, parse};
+use crate::partition::{self, Form};
+
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// One table.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     pub table: Guarded,
+    pub form: Form,
     pub size: Size,
     /// `None`: there is no row.
     pub oldest_at: Option<OffsetDateTime>,
-    /// Rows of a day, on average since the oldest one.
+    /// Rows of a day: since the samples of the last week began, or on average since the oldest row.
     pub rows_per_day: i64,
 }
 
@@ -33,8 +37,9 @@ pub async fn sample(conn: &mut PgConnection) -> Result<Vec<Sample>> {
            select part.name as "name!",
                   coalesce(sum(greatest(c.reltuples::bigint, s.n_live_tup, 0)), 0)::bigint as "rows!",
                   sum(pg_total_relation_size(part.relid))::bigint as "bytes!",
-                  max(extract(epoch from clock_timestamp() - greatest(s.last_vacuum, s.last_autovacuum,
-                        pg_postmaster_start_time())))::bigint as "lag!",
+                  -- Nobody comes back to a partition that nothing was written to since.
+                  coalesce(max(extract(epoch from clock_timestamp() - greatest(s.last_vacuum, s.last_autovacuum,
+                    pg_postmaster_start_time()))) filter (where s.n_dead_tup + s.n_ins_since_vacuum > 0), 0)::bigint as "lag!",
                   max(age(c.relfrozenxid))::bigint as "age!"
            from part join pg_class c on c.oid = part.relid and c.relkind = 'r'
            left join pg_stat_user_tables s on s.relid = part.relid
@@ -51,9 +56,10 @@ pub async fn sample(conn: &mut PgConnection) -> Result<Vec<Sample>> {
                   (select created_at from workflow_intents order by id limit 1) as workflow_intents,
                   clock_timestamp() as "now!""#
     )
-    .fetch_one(conn)
+    .fetch_one(&mut *conn)
     .await?;
     let mut samples = Vec::new();
+    let before = earlier(&mut *conn).await?;
     for row in rows {
         let table: Guarded = parse("pg_class", "relname", &row.name, &row.name)?;
         let oldest_at = match table {
@@ -64,18 +70,57 @@ pub async fn sample(conn: &mut PgConnection) -> Result<Vec<Sample>> {
             Guarded::WorkflowIntents => oldest.workflow_intents,
         };
         let days = oldest_at.map_or(1, |at| (oldest.now - at).whole_days().max(1));
+        let earlier = before.iter().find(|one| one.table == table);
+        let rows_per_day = match earlier {
+            // What left the database since is no growth.
+            Some(one) => (row.rows - one.rows).max(0) * SECONDS_PER_DAY / one.age_seconds,
+            None => row.rows / days,
+        };
+        let form = partition::form(&mut *conn, table).await?;
         samples.push(Sample {
             table,
+            form,
             size: Size {
                 rows: row.rows,
                 bytes: row.bytes,
                 vacuum_lag_seconds: row.lag,
                 frozen_transactions_ago: row.age,
+                partitioned: form == Form::Converted,
             },
             oldest_at,
-            rows_per_day: row.rows / days,
+            rows_per_day,
         });
     }
     samples.sort_by_key(|sample| sample.table.as_str());
     Ok(samples)
+}
+
+/// How large a table was.
+struct Earlier {
+    table: Guarded,
+    rows: i64,
+    age_seconds: i64,
+}
+
+/// The oldest sample of the last week of each table. One that is not an hour old tells nothing.
+async fn earlier(conn: &mut PgConnection) -> Result<Vec<Earlier>> {
+    let rows = sqlx::query!(
+        r#"select distinct on (table_name) table_name, row_count,
+                  extract(epoch from clock_timestamp() - sampled_at)::bigint as "age!"
+           from data_growth_samples
+           where sampled_at between clock_timestamp() - interval '7 days' and clock_timestamp() - interval '1 hour'
+           order by table_name, sampled_at"#
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let name = &row.table_name;
+            Ok(Earlier {
+                table: parse("data_growth_samples", "table_name", name, name)?,
+                rows: row.row_count,
+                age_seconds: row.age,
+            })
+        })
+        .collect()
 }

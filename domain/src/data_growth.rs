@@ -10,6 +10,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
     PartialEq,
     Eq,
     serde::Serialize,
+    serde::Deserialize,
     EnumString,
     IntoStaticStr,
     VariantArray,
@@ -45,6 +46,8 @@ pub struct Size {
     pub vacuum_lag_seconds: i64,
     /// Transactions since its oldest unfrozen row.
     pub frozen_transactions_ago: i64,
+    /// It is made of partitions: how much they hold together is nobody's business any more.
+    pub partitioned: bool,
 }
 
 /// What is too much.
@@ -74,7 +77,7 @@ impl Size {
     /// Size comes first: a table that is too large is what makes vacuum late.
     pub fn verdict(&self, triggers: &Triggers) -> Verdict {
         let sizes = [(self.rows, triggers.rows), (self.bytes, triggers.bytes)];
-        if sizes.iter().any(|(size, trigger)| size >= trigger) {
+        if !self.partitioned && sizes.iter().any(|(size, trigger)| size >= trigger) {
             return Verdict::Crossed;
         }
         let late = self.vacuum_lag_seconds >= triggers.vacuum_lag_seconds
@@ -83,7 +86,8 @@ impl Size {
         if late && self.rows >= triggers.rows / 1_000 {
             return Verdict::Neglected;
         }
-        if sizes.iter().any(|(size, trigger)| *size >= trigger / 2) {
+        let near = |(size, trigger): &(i64, i64)| *size >= trigger / 2;
+        if !self.partitioned && sizes.iter().any(near) {
             return Verdict::Near;
         }
         Verdict::Well
@@ -108,6 +112,7 @@ mod tests {
             bytes,
             vacuum_lag_seconds: lag,
             frozen_transactions_ago: age,
+            partitioned: false,
         };
         for (size, verdict) in [
             (size(0, 0, 0, 0), Verdict::Well),
@@ -122,6 +127,15 @@ mod tests {
             (size(0, 1_000_000_000, 86_400, 0), Verdict::Crossed),
         ] {
             assert_eq!(size.verdict(&TRIGGERS), verdict, "{size:?}");
+            let partitioned = Size {
+                partitioned: true,
+                ..size
+            };
+            let of_vacuum = partitioned.verdict(&TRIGGERS);
+            assert!(
+                matches!(of_vacuum, Verdict::Well | Verdict::Neglected),
+                "{size:?}"
+            );
         }
     }
 

@@ -132,6 +132,8 @@ ids! {
     CreditId = "credit";
     /// Money that came in or went back.
     PaymentId = "pay";
+    /// A run that looks after the tables that only grow.
+    MaintenanceId = "maint";
     /// A comparison of what is kept in several places.
     ReconciliationId = "recon";
     /// An intent or event that could not be delivered.

@@ -26,6 +26,7 @@ pub mod money;
 pub mod name;
 pub mod net_guard;
 pub mod operation;
+pub mod partition;
 pub mod placement;
 pub mod policy;
 pub mod quota;

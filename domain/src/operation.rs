@@ -36,6 +36,9 @@ pub enum OperationKind {
     #[serde(rename = "billing_run.create")]
     #[strum(serialize = "billing_run.create")]
     BillingRunCreate,
+    #[serde(rename = "maintenance.create")]
+    #[strum(serialize = "maintenance.create")]
+    MaintenanceCreate,
     #[serde(rename = "node.enroll")]
     #[strum(serialize = "node.enroll")]
     NodeEnroll,
@@ -62,6 +65,7 @@ impl OperationKind {
             | Self::AllocationRetryRelease
             | Self::AllocationForceRelease => "allocation",
             Self::BillingRunCreate => "billing_run",
+            Self::MaintenanceCreate => "maintenance",
             Self::RotationCreate => "rotation",
             Self::NodeEnroll | Self::NodeProbe => "node",
         }
@@ -84,6 +88,7 @@ impl OperationKind {
             }
             Self::AllocationForceRelease => &["give_up"],
             Self::BillingRunCreate => &["open", "post", "close"],
+            Self::MaintenanceCreate => &["open", "convert", "premake", "close"],
             Self::RotationCreate => &["publish", "activate", "revoke", "resign", "close"],
             Self::NodeEnroll | Self::NodeProbe => &["verify", "admit"],
         }

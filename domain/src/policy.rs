@@ -147,6 +147,30 @@ policies! {
         "For how long such a table may go without a vacuum.";
     DATA_FREEZE_AGE = "data_growth.freeze_age_transactions", Count 1_000_000..=2_000_000_000, default 500_000_000,
         "How many transactions ago its oldest row that is not frozen may be.";
+    USAGE_RECORDS_INTERVAL = "partition.usage_records_interval", Count 0..=2, default 2,
+        "How much a partition of this table holds; 0: a day, 1: a week, 2: a month.";
+    USAGE_RECORDS_AHEAD = "partition.usage_records_ahead", Count 1..=100, default 3,
+        "Partitions of this table that are made before they are needed.";
+    LEDGER_ENTRIES_INTERVAL = "partition.ledger_entries_interval", Count 0..=2, default 2,
+        "The same of ledger entries.";
+    LEDGER_ENTRIES_AHEAD = "partition.ledger_entries_ahead", Count 1..=100, default 3,
+        "The same of ledger entries.";
+    AUDIT_LOGS_INTERVAL = "partition.audit_logs_interval", Count 0..=2, default 2,
+        "The same of the audit log.";
+    AUDIT_LOGS_AHEAD = "partition.audit_logs_ahead", Count 1..=100, default 3,
+        "The same of the audit log.";
+    OUTBOX_EVENTS_INTERVAL = "partition.outbox_events_interval", Count 0..=2, default 0,
+        "The same of events.";
+    OUTBOX_EVENTS_AHEAD = "partition.outbox_events_ahead", Count 1..=100, default 7,
+        "The same of events.";
+    OUTBOX_EVENTS_KEPT = "partition.outbox_events_kept_seconds", Seconds 3_600..=3_153_600_000, default 2_592_000,
+        "How long after its end a partition of events stays, unless it holds some that wait to be delivered.";
+    WORKFLOW_INTENTS_INTERVAL = "partition.workflow_intents_interval", Count 0..=2, default 0,
+        "The same of intents.";
+    WORKFLOW_INTENTS_AHEAD = "partition.workflow_intents_ahead", Count 1..=100, default 7,
+        "The same of intents.";
+    WORKFLOW_INTENTS_KEPT = "partition.workflow_intents_kept_seconds", Seconds 3_600..=3_153_600_000, default 2_592_000,
+        "The same of intents.";
     RELAY_ATTEMPTS = "relay.attempts_max", Count 1..=1_000, default 10,
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod look;
 pub mod name_server;
 pub mod node;
+mod partitions;
 pub mod planned;
 pub mod replica;
 pub mod scan;

@@ -73,7 +73,12 @@ pub async fn rough_stack() -> Turn {
     static ROUGH: OnceCell<Stack> = OnceCell::const_new();
     static TURN: Mutex<()> = Mutex::const_new(());
     let turn = TURN.lock().await;
-    let stack = ROUGH.get_or_init(|| Stack::start(3)).await;
+    let start = || async {
+        let stack = Stack::start(3).await;
+        stack.partition_tables().await;
+        stack
+    };
+    let stack = ROUGH.get_or_init(start).await;
     stack.heal().await;
     stack.raise_limits().await;
     Turn { stack, _turn: turn }
@@ -209,7 +214,7 @@ impl Stack {
         .await;
     }
 
-    async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         self.serves().await;
         let admin = self.admin();
         eventually("every node is available", START_LIMIT, || async {

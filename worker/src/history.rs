@@ -5,7 +5,7 @@ use temporalio_common::data_converters::DataConverter;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::{
     Allocation, BalanceGuard, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment,
-    NodeHealthSweep, Reconciliation, Sweep,
+    NodeHealthSweep, PartitionMaintenance, Reconciliation, Sweep,
 };
 
 /// The history of a workflow's run (`None`: the latest), in the SDK's own JSON, which is the only
@@ -39,6 +39,7 @@ pub fn replayer(converter: DataConverter) -> anyhow::Result<WorkflowReplayer> {
         .register_workflow::<BillingRun>()?
         .register_workflow::<BalanceGuard>()?
         .register_workflow::<Reconciliation>()?
+        .register_workflow::<PartitionMaintenance>()?
         .register_workflow::<KeyRotation>()?
         .register_workflow::<Sweep>()?;
     Ok(WorkflowReplayer::new(options)?)

@@ -13,6 +13,7 @@ use activities::health::HealthLooks;
 use activities::machine::Machines;
 use activities::metering::Meters;
 use activities::node::Verification;
+use activities::partition::Partitions;
 use activities::reconciliation::Reconciliations;
 use activities::rotation::Rotations;
 use activities::sweep::Sweeps;
@@ -25,7 +26,7 @@ use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{WorkerOptions, WorkflowRegistrationError};
 use workflows::{
     Allocation, BalanceGuard, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment,
-    NodeHealthSweep, Reconciliation, Sweep,
+    NodeHealthSweep, PartitionMaintenance, Reconciliation, Sweep,
 };
 
 /// Queues that there is work for so far.
@@ -53,6 +54,8 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// What the steps need of the world.
 pub(crate) struct World {
     pub(crate) pool: PgPool,
+    /// Of the role that owns the tables.
+    pub(crate) owner: PgPool,
     pub(crate) machines: Arc<Machines>,
     pub(crate) client: Client,
 }
@@ -118,6 +121,11 @@ pub(crate) fn options(
             options
                 .register_workflow::<Sweep>()?
                 .register_workflow::<NodeHealthSweep>()?
+                .register_workflow::<PartitionMaintenance>()?
+                .register_activities(Partitions {
+                    pool: pool(),
+                    owner: world.owner.clone(),
+                })
                 .register_activities(Sweeps {
                     pool: pool(),
                     runs: Runs::new(world.client.clone()),

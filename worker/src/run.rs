@@ -55,6 +55,7 @@ pub async fn run(
     };
     let world = World {
         pool: machines.pool.clone(),
+        owner: postgres::owner_pool(&settings)?,
         machines: Arc::new(machines),
         client: client.clone(),
     };
@@ -111,6 +112,7 @@ pub async fn run(
         Err(error) = metrics => return Err(error.context("BERTH_WORKER_METRICS_LISTEN")),
     }
     world.pool.close().await;
+    world.owner.close().await;
     Ok(())
 }
 

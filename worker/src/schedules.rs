@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use contract::billing::BillingInput;
+use contract::partition::MaintenanceInput;
 use contract::rotation::RotationInput;
 use contract::{queue, workflow_id};
 use domain::signing_key::Purpose;
@@ -15,7 +16,10 @@ use temporalio_client::schedules::{
 };
 use temporalio_client::tonic::Code;
 use tokio_util::sync::CancellationToken;
-use workflows::{BillingRun, KeyRotation, MeteringWindow, NodeHealthSweep, Reconciliation, Sweep};
+use workflows::{
+    BillingRun, KeyRotation, MeteringWindow, NodeHealthSweep, PartitionMaintenance, Reconciliation,
+    Sweep,
+};
 
 /// How often lost workflows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -25,6 +29,8 @@ const HEALTH_EVERY: Duration = Duration::from_mins(1);
 const METERING_EVERY: Duration = Duration::from_mins(1);
 /// How often use, lines, ledger and machines are compared.
 const RECONCILE_EVERY: Duration = Duration::from_hours(24);
+/// How often the tables that only grow are looked after.
+const PARTITIONS_EVERY: Duration = Duration::from_hours(24);
 /// How often it is looked whether a key is old enough to be replaced.
 const ROTATION_EVERY: Duration = Duration::from_hours(1);
 /// When the month before is billed: an hour after it was over, UTC.
@@ -59,6 +65,12 @@ async fn create(client: &Client) -> Result<(), ScheduleError> {
     let name = workflow_id::RECONCILIATION_SCHEDULE;
     let start = ScheduleAction::start_workflow(Reconciliation::run, (), billing, name);
     make(client, name, start, Times::every(RECONCILE_EVERY)).await?;
+    let name = workflow_id::PARTITION_SCHEDULE;
+    let input = MaintenanceInput {
+        maintenance_id: None,
+    };
+    let start = ScheduleAction::start_workflow(PartitionMaintenance::run, input, maintenance, name);
+    make(client, name, start, Times::every(PARTITIONS_EVERY)).await?;
     let (name, id) = (
         workflow_id::BILLING_SCHEDULE,
         workflow_id::BILLING_SCHEDULED,

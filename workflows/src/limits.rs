@@ -44,6 +44,11 @@ const BILLING_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 const COMPARISON_ATTEMPTS: u32 = 20;
 
+/// Reading every row of a table that has become too large.
+const MAINTENANCE: Duration = Duration::from_hours(6);
+const MAINTENANCE_PAUSE_MAX: Duration = Duration::from_secs(15);
+const MAINTENANCE_ATTEMPTS: u32 = 60;
+
 /// The history's length at which a run continues as a new one.
 pub(crate) const HISTORY_EVENTS: u32 = 2_000;
 /// The age at which it does.
@@ -197,6 +202,42 @@ pub(crate) fn rotation(summary: &str) -> ActivityOptions {
             RetryPolicy::builder()
                 .initial_interval(Duration::from_millis(500))
                 .maximum_interval(Duration::from_secs(10))
+                .non_retryable_error_types([failure::STATE_CONFLICT])
+                .build(),
+        )
+        .build()
+}
+
+/// A step with a table that only grows. Most are over at once; a bound of a large table takes long to
+/// be proved. One that others keep from its lock is tried again, and tomorrow's is not far.
+pub(crate) fn maintenance(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(MAINTENANCE)
+        .task_queue(queue::MAINTENANCE)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(Duration::from_millis(200))
+                .maximum_interval(MAINTENANCE_PAUSE_MAX)
+                .maximum_attempts(MAINTENANCE_ATTEMPTS)
+                .non_retryable_error_types([failure::STATE_CONFLICT])
+                .build(),
+        )
+        .build()
+}
+
+/// Where such a run begins or ends: a few rows, waited for however long the database is away. It is
+/// never cancelled.
+pub(crate) fn maintenance_end(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(DATABASE_TRY)
+        .task_queue(queue::MAINTENANCE)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .cancellation_token(WorkflowCancellationToken::new())
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(Duration::from_millis(500))
+                .maximum_interval(BILLING_PAUSE_MAX)
                 .non_retryable_error_types([failure::STATE_CONFLICT])
                 .build(),
         )

@@ -105,6 +105,7 @@ pub const BILLING_TERMS_SET: Action = Action::new("billing_terms.set", Needs::Op
 pub const PAYMENT_BOOK: Action = Action::new("payment.book", Needs::Token);
 pub const CREDIT_GIVE: Action = Action::new("credit.give", Needs::Operator);
 pub const BILLING_RUN_CREATE: Action = Action::new("billing_run.create", Needs::Operator);
+pub const PARTITION_MAINTAIN: Action = Action::new("partition.maintain", Needs::Operator);
 pub const ROTATION_CREATE: Action = Action::new("rotation.create", Needs::Operator);
 pub const AUTHORIZATION_POLICY_CREATE: Action =
     Action::new("authorization_policy.create", Needs::Operator);

@@ -47,10 +47,15 @@ pub(super) fn api(ctx: &Context) -> Spec {
 }
 
 pub(super) fn worker(ctx: &Context) -> Spec {
-    worker_like(ctx, "worker").env(
-        "BERTH_WORKER_METRICS_LISTEN",
-        ctx.memory.address(Port::WorkerMetrics),
-    )
+    let owner = ctx
+        .memory
+        .database_url("berth_owner", &ctx.memory.passwords.berth_owner);
+    worker_like(ctx, "worker")
+        .env(
+            "BERTH_WORKER_METRICS_LISTEN",
+            ctx.memory.address(Port::WorkerMetrics),
+        )
+        .env("BERTH_DATABASE_OWNER_URL", owner)
 }
 
 pub(super) fn relay(ctx: &Context) -> Spec {

@@ -5,8 +5,8 @@
 
 use domain::id::{
     AllocationId, ApiKeyId, AuthorizationPolicyId, BillingRunId, DeadLetterId, IdentityId,
-    InvoiceId, InvoiceLineId, NodeId, OperationId, OrgId, PriceId, ProjectId, QuotaId,
-    ReconciliationId, RotationId, SshKeyId,
+    InvoiceId, InvoiceLineId, MaintenanceId, NodeId, OperationId, OrgId, PriceId, ProjectId,
+    QuotaId, ReconciliationId, RotationId, SshKeyId,
 };
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
@@ -46,5 +46,6 @@ parsers! {
     project, ProjectId, "a project";
     quota, QuotaId, "a quota";
     rotation, RotationId, "a rotation";
+    maintenance, MaintenanceId, "a maintenance";
     ssh_key, SshKeyId, "an SSH key";
 }

@@ -1,19 +1,59 @@
-//! `berth partition`: tables that only grow. Converting them to partitions is not built yet.
+//! `berth partition`: tables that only grow.
+
+mod views;
 
 use clap::Subcommand;
 use serde::Deserialize;
+use serde_json::json;
 
+use self::views::{Maintenance, Partition, Plan};
 use super::exit::{Exit, Result};
 use super::group::Run;
-use super::list::{Page, Row};
+use super::list::{Page, PageArgs, Row};
 use super::session::Session;
 use super::table::Cell;
+use super::wait::{KeyArgs, WaitArgs, conclude};
+use super::{body, id};
 use crate::client::Call;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Show how large they are and what triggers say; fails when one is crossed
+    /// Show how large they are and what triggers say; fails when one is crossed and nobody converts it
     Check,
+    /// Show their partitions
+    List {
+        /// Of one table
+        #[arg(long, value_name = "NAME")]
+        table: Option<String>,
+    },
+    /// Show what the next maintenance would do, what that locks and how it is taken back
+    Plan,
+    /// Do now what the schedule does once a day
+    Maintain(Args),
+    /// Show runs of the maintenance, newest first
+    Runs(PageArgs),
+    /// Show what one of them did
+    Run {
+        #[arg(value_name = "MAINTENANCE", value_parser = id::maintenance)]
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this table
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+    /// Convert what is not partitioned, whatever its size is
+    #[arg(long)]
+    convert: bool,
+    /// Why, for the audit log; one line
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Deserialize)]
@@ -25,6 +65,7 @@ struct GuardedTable {
     bytes_trigger: i64,
     days_to_trigger: Option<i64>,
     vacuum_lag_seconds: i64,
+    form: String,
     verdict: String,
 }
 
@@ -37,6 +78,7 @@ impl Row for GuardedTable {
         "BYTES TRIGGER",
         "DAYS LEFT",
         "VACUUM LAG",
+        "FORM",
         "VERDICT",
     ];
 
@@ -49,6 +91,7 @@ impl Row for GuardedTable {
             self.bytes_trigger.cell(),
             self.days_to_trigger.cell(),
             format!("{} s", self.vacuum_lag_seconds),
+            self.form.clone(),
             self.verdict.clone(),
         ]
     }
@@ -56,11 +99,47 @@ impl Row for GuardedTable {
 
 impl Run for Verb {
     async fn run(self, session: &mut Session<'_>) -> Result {
-        let Self::Check = self;
-        let answer = session.send(&Call::get("admin/data-growth")).await?;
-        session.show::<Page<GuardedTable>>(&answer)?;
-        let tables: Page<GuardedTable> = answer.json()?;
-        let crossed = tables.items().iter().any(|one| one.verdict == "crossed");
-        Ok(if crossed { Exit::Failed } else { Exit::Ok })
+        match self {
+            Self::Check => check(session).await,
+            Self::List { table } => {
+                let call = Call::get("admin/partitions").with_query("table", table);
+                session.call::<Page<Partition>>(&call).await
+            }
+            Self::Plan => session.get::<Plan>("admin/partitions:plan").await,
+            Self::Maintain(args) => args.run(session).await,
+            Self::Runs(page) => {
+                let call = page.apply(Call::get("admin/maintenances"));
+                session.call::<Page<Maintenance>>(&call).await
+            }
+            Self::Run { id } => {
+                let path = format!("admin/maintenances/{id}");
+                session.get::<Maintenance>(&path).await
+            }
+        }
     }
+}
+
+impl Args {
+    async fn run(self, session: &mut Session<'_>) -> Result {
+        let body = body([
+            ("table", self.table.map(|table| json!(table))),
+            ("convert", Some(json!(self.convert))),
+            ("reason", Some(json!(self.reason))),
+        ]);
+        let call = Call::post("admin/partitions:maintain", self.key.key()).with_body(body);
+        let accepted = session.send(&call).await?;
+        conclude::<Maintenance>(session, &accepted, &self.wait).await
+    }
+}
+
+/// A conversion that is under way has begun to bring a crossed table back.
+async fn check(session: &mut Session<'_>) -> Result {
+    let answer = session.send(&Call::get("admin/data-growth")).await?;
+    session.show::<Page<GuardedTable>>(&answer)?;
+    let tables: Page<GuardedTable> = answer.json()?;
+    let crossed = tables
+        .items()
+        .iter()
+        .any(|one| one.verdict == "crossed" && one.form == "plain");
+    Ok(if crossed { Exit::Failed } else { Exit::Ok })
 }

@@ -53,7 +53,7 @@ pub const KNOWN: &[Known] = &[
     secret(
         "BERTH_DATABASE_OWNER_URL",
         Optional,
-        "PostgreSQL as role berth_owner, for migrations; unset: DATABASE_URL",
+        "PostgreSQL as role berth_owner, for migrations and workers of the queue maintenance; unset: DATABASE_URL",
     ),
     secret("REDIS_URL", Required, "Redis, redis://… or rediss://…"),
     secret(

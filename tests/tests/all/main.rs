@@ -30,6 +30,7 @@ mod node_service;
 mod openid;
 mod organization_members;
 mod parity;
+mod partitions;
 mod policy;
 mod queue;
 mod quotas;

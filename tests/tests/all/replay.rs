@@ -37,6 +37,8 @@ const BRANCHES: &[&str] = &[
     "node_available",
     "node_quarantined",
     "node_health_sweep",
+    "partition_maintenance",
+    "partition_maintenance_converts",
     "sweep",
 ];
 

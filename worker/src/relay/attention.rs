@@ -6,6 +6,7 @@ use domain::policy::{self, Scope};
 
 /// For how long something may run after the money for it has ended, until people are called.
 const BALANCE_LATE_SECONDS: i32 = 60;
+const SECONDS_PER_DAY: f64 = 86_400.0;
 
 pub(super) async fn observe(conn: &mut PgConnection) -> db::Result<()> {
     let stuck = db::stats::attention(conn).await?.allocations_stuck;
@@ -49,6 +50,12 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
         metrics::gauge!("data_growth_freeze_age_transactions", "table" => table)
             .set(gauge(size.frozen_transactions_ago));
     }
+    for (table, until) in db::partition::ends(conn).await? {
+        let days = (until - now).as_seconds_f64() / SECONDS_PER_DAY;
+        metrics::gauge!("partition_premade_days", "table" => table.as_str()).set(days);
+    }
+    let age = db::maintenance::age_seconds(conn).await?;
+    metrics::gauge!("partition_maintenance_age_seconds").set(age);
     let rows = db::policy::resolve(conn, &policy::DATA_ROWS_TRIGGER, Scope::Platform).await?;
     metrics::gauge!("data_growth_rows_trigger").set(gauge(rows));
     let bytes = db::policy::resolve(conn, &policy::DATA_BYTES_TRIGGER, Scope::Platform).await?;

@@ -8,8 +8,10 @@ mod credits;
 mod data_growth;
 mod dead_letters;
 mod identities;
+mod maintenances;
 mod nodes;
 mod operations;
+mod partitions;
 mod policies;
 mod policy_changes;
 mod prices;
@@ -40,6 +42,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         reconciliations::endpoints(),
         rotations::endpoints(),
         data_growth::endpoints(),
+        partitions::endpoints(),
+        maintenances::endpoints(),
         signing_keys::endpoints(),
     ]
     .into_iter()

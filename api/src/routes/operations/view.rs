@@ -2,7 +2,7 @@
 
 use db::PgConnection;
 use db::operation::{Operation, OperationStep, Viewer};
-use domain::id::{AllocationId, BillingRunId, NodeId, OperationId, RotationId};
+use domain::id::{AllocationId, BillingRunId, MaintenanceId, NodeId, OperationId, RotationId};
 use domain::operation::OperationKind;
 use domain::state::{OperationState, StepState};
 use platform::settings::Settings;
@@ -179,6 +179,10 @@ fn resource(kind: OperationKind, id: uuid::Uuid) -> ResourceRef {
         OperationKind::BillingRunCreate => (
             BillingRunId::from_uuid(id).to_string(),
             "admin/billing-runs",
+        ),
+        OperationKind::MaintenanceCreate => (
+            MaintenanceId::from_uuid(id).to_string(),
+            "admin/maintenances",
         ),
         OperationKind::RotationCreate => (RotationId::from_uuid(id).to_string(), "admin/rotations"),
         OperationKind::NodeEnroll | OperationKind::NodeProbe => {

@@ -6,6 +6,7 @@ mod allocation;
 mod balance;
 mod billing;
 mod node;
+mod partition;
 mod rotation;
 mod sweep;
 
@@ -33,6 +34,7 @@ async fn every_step_has_its_cases() {
         .chain(billing::STEPS.iter().copied())
         .chain(balance::STEPS.iter().copied())
         .chain(rotation::STEPS.iter().copied())
+        .chain(partition::STEPS.iter().copied())
         .map(ToOwned::to_owned)
         .collect();
     assert_eq!(tried, declared);
@@ -65,6 +67,7 @@ async fn no_fault_of_a_step_leaves_anything_behind() {
     billing::run_all(&stack, &worker).await;
     balance::run_all(&stack, &worker).await;
     rotation::run_all(&stack, &worker).await;
+    partition::run_all(&stack, &worker).await;
     assert_eq!(stack.double_holds().await, 0);
     assert_eq!(stack.gpus_not_free().await, 0);
 }

@@ -36,7 +36,7 @@ struct TableView {
     bytes: i64,
     /// Policy `data_growth.bytes_trigger`.
     bytes_trigger: i64,
-    /// On average since the oldest row.
+    /// As the samples of the last week tell, or on average since the oldest row.
     rows_per_day: i64,
     /// When it reaches `rows_trigger` at that rate; null: it does not grow, or is beyond it.
     #[schema(required)]
@@ -48,6 +48,9 @@ struct TableView {
     vacuum_lag_seconds: i64,
     /// Transactions since its oldest row that is not frozen.
     frozen_transactions_ago: i64,
+    /// `plain`, `bound` (its conversion has begun) or `converted`: its partitions together may be as
+    /// large as they like.
+    form: &'static str,
     /// `well`, `near` (half of a trigger), `crossed` or `neglected` (by vacuum).
     #[schema(value_type = String)]
     verdict: Verdict,
@@ -69,6 +72,7 @@ impl TableView {
             oldest_at: sample.oldest_at,
             vacuum_lag_seconds: size.vacuum_lag_seconds,
             frozen_transactions_ago: size.frozen_transactions_ago,
+            form: sample.form.as_str(),
             verdict: size.verdict(triggers),
         }
     }

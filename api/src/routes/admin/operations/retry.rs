@@ -69,6 +69,7 @@ fn workflow_type(kind: OperationKind) -> &'static str {
     match kind.resource_kind() {
         "billing_run" => workflow_id::BILLING_RUN,
         "rotation" => workflow_id::KEY_ROTATION,
+        "maintenance" => workflow_id::PARTITION_MAINTENANCE,
         "node" => workflow_id::NODE_ENROLLMENT,
         _ => workflow_id::ALLOCATION,
     }

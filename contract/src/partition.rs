@@ -1,0 +1,116 @@
+//! Looking after the tables that only grow; queue `maintenance`.
+
+use domain::data_growth::Guarded;
+use domain::id::MaintenanceId;
+use domain::partition::{Outcome, Report};
+use serde::{Deserialize, Serialize};
+use temporalio_common::ActivityError;
+use temporalio_macros::activity_definitions;
+
+/// Input of the workflow `PartitionMaintenance`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaintenanceInput {
+    /// `None`: the schedule asks.
+    pub maintenance_id: Option<MaintenanceId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenInput {
+    pub maintenance: MaintenanceInput,
+    /// Of the workflow that asks.
+    pub workflow_id: String,
+}
+
+/// A run under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    pub maintenance_id: MaintenanceId,
+    pub tables: Vec<Planned>,
+}
+
+/// What a table needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    pub table: Guarded,
+    /// It is to be converted, or has begun to be.
+    pub convert: bool,
+}
+
+/// One table in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableInput {
+    pub maintenance_id: MaintenanceId,
+    pub table: Guarded,
+}
+
+/// Partitions that a step made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Premade {
+    pub partitions: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseInput {
+    pub maintenance_id: MaintenanceId,
+    pub reports: Vec<Report>,
+}
+
+/// What the whole run was, for whoever looks at it in the UI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintained {
+    /// `None`: another one is under way.
+    pub maintenance_id: Option<MaintenanceId>,
+    pub outcome: Outcome,
+    pub reports: Vec<Report>,
+}
+
+pub struct PartitionSteps;
+
+#[activity_definitions]
+impl PartitionSteps {
+    /// The run of a workflow, the same one each time, with what each table needs; keeps their sizes.
+    /// `None`: the schedule asks while another run is under way, or this one has ended.
+    #[activity(name = "maintenance.open")]
+    pub fn open(_: OpenInput) -> Result<Option<Opened>, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Sets an end to a plain table's rows that is ahead by at least an interval.
+    #[activity(name = "partition.bind")]
+    pub fn bind(_: TableInput) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
+    /// Reads every row to prove that none is beyond it.
+    #[activity(name = "partition.prove")]
+    pub fn prove(_: TableInput) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
+    /// Puts a partitioned table in its place. `false`: it was there already.
+    #[activity(name = "partition.cut_over")]
+    pub fn cut_over(_: TableInput) -> Result<bool, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Makes the partitions that have to be there before they are needed. A plain table has none.
+    #[activity(name = "partition.premake")]
+    pub fn premake(_: TableInput) -> Result<Premade, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Drops the oldest partition that has served its time, and says which. `None`: there is none, or
+    /// somebody waits for its rows still.
+    #[activity(name = "partition.expire")]
+    pub fn expire(_: TableInput) -> Result<Option<String>, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Ends the run and its operation.
+    #[activity(name = "maintenance.close")]
+    pub fn close(_: CloseInput) -> Result<Maintained, ActivityError> {
+        unimplemented!()
+    }
+}
+
+pub use self::partition_steps::{Bind, Close, CutOver, Expire, Open, Premake, Prove};

@@ -1,0 +1,132 @@
+//! A database of a test's own, with the schema and nothing in it, beside that of the shared stack.
+
+use activities::partition::Partitions;
+use contract::partition::TableInput;
+use db::PgPool;
+use domain::data_growth::Guarded;
+use domain::id::MaintenanceId;
+use sqlx::postgres::PgPoolOptions;
+use tests::stack;
+use url::Url;
+use uuid::Uuid;
+
+use crate::tenancy::as_role;
+
+pub(super) struct Scratch {
+    /// As the role that owns the tables.
+    pub(super) owner: PgPool,
+    /// As the role of the workers.
+    pub(super) worker: PgPool,
+    /// As a superuser.
+    pub(super) root: PgPool,
+}
+
+impl Scratch {
+    pub(super) async fn new() -> Self {
+        let stack = stack().await;
+        let name = format!("scratch_{}", Uuid::now_v7().simple());
+        let root = pool(&as_role(stack, "postgres")).await;
+        for sql in [
+            format!("create database {name} owner berth_owner"),
+            format!("grant connect on database {name} to berth_worker"),
+        ] {
+            execute(&root, sql).await;
+        }
+        let of = |role: &str| {
+            let mut url: Url = as_role(stack, role).parse().expect("a URL");
+            url.set_path(&name);
+            String::from(url)
+        };
+        let root = pool(&of("postgres")).await;
+        for sql in [
+            "alter schema public owner to berth_owner",
+            "create extension if not exists btree_gist",
+        ] {
+            execute(&root, sql.to_owned()).await;
+        }
+        let owner = pool(&of("berth_owner")).await;
+        db::MIGRATOR.run(&owner).await.expect("a schema");
+        let worker = pool(&of("berth_worker")).await;
+        Self {
+            owner,
+            worker,
+            root,
+        }
+    }
+
+    /// The steps of the maintenance, on this database.
+    pub(super) fn steps(&self) -> Partitions {
+        Partitions {
+            pool: self.worker.clone(),
+            owner: self.owner.clone(),
+        }
+    }
+
+    /// An event of that instant, handed on or not.
+    pub(super) async fn event_at(&self, at: time::OffsetDateTime, published: bool) -> Uuid {
+        let id = id_at(at);
+        sqlx::query(
+            "insert into outbox_events (id, created_at, type, aggregate_kind, aggregate_id, seq, data, published_at)
+             values ($1, uuid_v7_at($1), 'berth.test.thing.made', 'thing', $1, 1, '{}', case when $2 then now() end)",
+        )
+        .bind(id)
+        .bind(published)
+        .execute(&self.worker)
+        .await
+        .expect("an event");
+        id
+    }
+
+    pub(super) async fn publish(&self, id: Uuid) {
+        sqlx::query("update outbox_events set published_at = now() where id = $1")
+            .bind(id)
+            .execute(&self.worker)
+            .await
+            .expect("an event");
+    }
+
+    /// Rows of usage at these instants, one each.
+    pub(super) async fn use_at(&self, instants: &[time::OffsetDateTime]) {
+        let ids: Vec<Uuid> = instants.iter().map(|at| id_at(*at)).collect();
+        insert(&self.worker, &ids).await;
+    }
+}
+
+pub(super) fn input(table: Guarded) -> TableInput {
+    TableInput {
+        maintenance_id: MaintenanceId::from_uuid(Uuid::nil()),
+        table,
+    }
+}
+
+/// An id of that millisecond.
+pub(super) fn id_at(at: time::OffsetDateTime) -> Uuid {
+    let seconds = u64::try_from(at.unix_timestamp()).expect("after 1970");
+    let millis = u32::from(at.millisecond()) * 1_000_000;
+    let context = uuid::ContextV7::new();
+    Uuid::new_v7(uuid::Timestamp::from_unix(&context, seconds, millis))
+}
+
+/// Rows of usage with these ids, in one statement.
+pub(super) async fn insert(pool: &PgPool, ids: &[Uuid]) {
+    sqlx::query(
+        "insert into usage_records (id, created_at, epoch, org_id, project_id, allocation_id, interval_id,
+                                    meter, sku, quantity, started_at, ended_at)
+         select id, uuid_v7_at(id), 1, id, id, id, id, 'gpu_seconds', 'none', 1, '2001-01-01', '2001-01-02'
+         from unnest($1::uuid[]) as made (id)",
+    )
+    .bind(ids)
+    .execute(pool)
+    .await
+    .expect("rows");
+}
+
+async fn pool(url: &str) -> PgPool {
+    let options = PgPoolOptions::new().max_connections(12);
+    options.connect(url).await.expect("a database")
+}
+
+pub(super) async fn execute(pool: &PgPool, sql: String) {
+    let sql = sqlx::AssertSqlSafe(sql);
+    sqlx::raw_sql(sql).execute(pool).await.expect("a statement");
+}

@@ -1,0 +1,203 @@
+//! A year goes by, made by data.
+
+use db::PgPool;
+use domain::data_growth::Guarded;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+
+use super::scratch::{Scratch, execute, input};
+
+async fn names(pool: &PgPool, table: Guarded) -> Vec<String> {
+    let mut conn = pool.acquire().await.expect("a connection");
+    let list = db::partition::list(&mut conn, Some(table)).await;
+    let names = list.expect("partitions").into_iter();
+    names.map(|partition| partition.name).collect()
+}
+
+/// `usage_records_p20270201` for each first of a month from `first` on, as far as `last`.
+fn months(mut first: (i32, u8), last: (i32, u8)) -> Vec<String> {
+    let mut names = vec!["usage_records_first".to_owned()];
+    while first <= last {
+        names.push(format!("usage_records_p{}{:02}01", first.0, first.1));
+        first = match first {
+            (year, 12) => (year + 1, 1),
+            (year, month) => (year, month + 1),
+        };
+    }
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_month_has_its_partition_before_it_comes() {
+    let scratch = Scratch::new().await;
+    let steps = scratch.steps();
+    let table = Guarded::UsageRecords;
+    let start = datetime!(2027-01-20 12:00 UTC);
+    scratch.use_at(&[start - Duration::days(40), start]).await;
+    steps
+        .bind_at(input(table), Some(start))
+        .await
+        .expect("bound");
+    steps.prove_all(input(table)).await.expect("proved");
+    steps.swap(input(table)).await.expect("converted");
+
+    // January is in the first partition, and so is February: it was ahead when the bound was set.
+    let mut goal = (2027, 4);
+    let mut written = 2;
+    for month in 1_u8..=12 {
+        let now = datetime!(2027-01-20 12:00 UTC)
+            .replace_month(month.try_into().expect("a month"))
+            .expect("a day that each month has");
+        let added = steps.premake_at(input(table), Some(now)).await;
+        let added = added.expect("partitions");
+        let expected = months((2027, 3), goal);
+        assert_eq!(names(&scratch.owner, table).await, expected, "{now}");
+        assert_eq!(added.len(), if month == 1 { 2 } else { 1 }, "{now}");
+        let again = steps.premake_at(input(table), Some(now)).await;
+        assert_eq!(again.expect("partitions"), Vec::<String>::new(), "{now}");
+        scratch.use_at(&[now, now + Duration::days(30)]).await;
+        written += 2;
+        goal = match goal {
+            (year, 12) => (year + 1, 1),
+            (year, month) => (year, month + 1),
+        };
+    }
+    let rows: i64 = sqlx::query_scalar("select count(*) from usage_records")
+        .fetch_one(&scratch.worker)
+        .await
+        .expect("a count");
+    assert_eq!(rows, written);
+    // Each row is where its day belongs.
+    let astray: i64 = sqlx::query_scalar(
+        "select count(*) from usage_records r join table_partitions p on p.relid = r.tableoid
+         where r.created_at >= p.until or r.created_at < p.since",
+    )
+    .fetch_one(&scratch.owner)
+    .await
+    .expect("a count");
+    assert_eq!(astray, 0);
+    assert!(ends_behind(&scratch, datetime!(2028-04-01 0:00 UTC)).await);
+}
+
+/// The gauge that people are called by tells where the last partition ends.
+async fn ends_behind(scratch: &Scratch, until: OffsetDateTime) -> bool {
+    let mut conn = scratch.worker.acquire().await.expect("a connection");
+    let ends = db::partition::ends(&mut conn).await.expect("ends");
+    ends == [(Guarded::UsageRecords, until)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_interval_goes_on_where_the_old_one_ended() {
+    let scratch = Scratch::new().await;
+    let steps = scratch.steps();
+    let table = Guarded::OutboxEvents;
+    let start = datetime!(2027-02-25 12:00 UTC);
+    steps
+        .bind_at(input(table), Some(start))
+        .await
+        .expect("bound");
+    steps.prove_all(input(table)).await.expect("proved");
+    steps.swap(input(table)).await.expect("converted");
+    steps
+        .premake_at(input(table), Some(start))
+        .await
+        .expect("days");
+    let days = names(&scratch.owner, table).await;
+    assert_eq!(
+        days.first().map(String::as_str),
+        Some("outbox_events_first")
+    );
+    assert_eq!(
+        days.last().map(String::as_str),
+        Some("outbox_events_p20270304")
+    );
+    assert_eq!(days.len(), 7);
+    let set = "insert into policy_values (key, scope_kind, scope_id, value, updated_by)
+               select key, 'platform', '00000000-0000-0000-0000-000000000000', value, '00000000-0000-0000-0000-000000000000'
+               from (values ('partition.outbox_events_interval', '1'::jsonb), ('partition.outbox_events_ahead', '2')) as v (key, value)";
+    execute(&scratch.root, set.to_owned()).await;
+    let added = steps.premake_at(input(table), Some(start)).await;
+    // Up to a Monday, and on from there.
+    assert_eq!(
+        added.expect("weeks"),
+        ["outbox_events_p20270305", "outbox_events_p20270308"]
+    );
+    let later = datetime!(2027-03-09 0:00 UTC);
+    let added = steps.premake_at(input(table), Some(later)).await;
+    assert_eq!(
+        added.expect("weeks"),
+        ["outbox_events_p20270315", "outbox_events_p20270322"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_handed_on_leaves_after_its_time_and_nothing_else_does() {
+    let scratch = Scratch::new().await;
+    let steps = scratch.steps();
+    let table = Guarded::OutboxEvents;
+    let start = datetime!(2027-03-01 12:00 UTC);
+    scratch.event_at(start - Duration::days(3), true).await;
+    steps
+        .bind_at(input(table), Some(start))
+        .await
+        .expect("bound");
+    steps.prove_all(input(table)).await.expect("proved");
+    steps.swap(input(table)).await.expect("converted");
+    steps
+        .premake_at(input(table), Some(start))
+        .await
+        .expect("days");
+    scratch.event_at(start + Duration::days(3), true).await;
+    let owed = scratch.event_at(start + Duration::days(4), false).await;
+    let expire = async |now| {
+        let mut dropped = Vec::new();
+        while let Some(name) = steps
+            .expire_at(input(table), Some(now))
+            .await
+            .expect("a look")
+        {
+            dropped.push(name);
+        }
+        dropped
+    };
+    // The first partition holds all until the 3rd, and is kept for thirty days behind that.
+    assert_eq!(
+        expire(datetime!(2027-04-01 23:59 UTC)).await,
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        expire(datetime!(2027-04-02 0:00 UTC)).await,
+        ["outbox_events_first"]
+    );
+    // Killed between the two halves of it: the next one ends it.
+    let broken = "alter table outbox_events detach partition outbox_events_p20270303 concurrently";
+    execute(&scratch.owner, broken.to_owned()).await;
+    let later = datetime!(2027-05-01 0:00 UTC);
+    assert_eq!(
+        expire(later).await,
+        ["outbox_events_p20270303", "outbox_events_p20270304"]
+    );
+    // What waits to be delivered keeps its partition, and those behind it.
+    let left = names(&scratch.owner, table).await;
+    assert_eq!(
+        left.first().map(String::as_str),
+        Some("outbox_events_p20270305")
+    );
+    scratch.publish(owed).await;
+    assert_eq!(expire(later).await.len(), left.len());
+    // Those of money, use and people stay for good.
+    for table in [
+        Guarded::UsageRecords,
+        Guarded::LedgerEntries,
+        Guarded::AuditLogs,
+    ] {
+        let dropped = steps.expire_at(input(table), Some(later)).await;
+        assert_eq!(dropped.expect("a look"), None);
+    }
+    let audited: i64 =
+        sqlx::query_scalar("select count(*) from audit_logs where action = 'partition.drop'")
+            .fetch_one(&scratch.worker)
+            .await
+            .expect("a count");
+    assert_eq!(audited, 3 + i64::try_from(left.len()).expect("few"));
+}

@@ -1,0 +1,118 @@
+//! Looks after the tables that only grow, one after the other: converts what has become too large,
+//! keeps partitions ahead, and drops those that have served their time. What fails for good with one table keeps no other from its turn.
+
+use contract::partition::{
+    CloseInput, Maintained, MaintenanceInput, OpenInput, PartitionSteps, Planned, TableInput,
+};
+use domain::id::MaintenanceId;
+use domain::partition::{Outcome, Report};
+use temporalio_common::ActivityDefinition;
+use temporalio_common::data_converters::TemporalDeserializable;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+};
+
+use crate::limits;
+
+#[workflow]
+pub struct PartitionMaintenance {
+    input: MaintenanceInput,
+}
+
+#[workflow_methods]
+impl PartitionMaintenance {
+    #[init]
+    pub fn new(_ctx: &WorkflowContextView, input: MaintenanceInput) -> Self {
+        Self { input }
+    }
+
+    /// What was done is the result, for whoever looks at it in the UI.
+    #[run(name = "PartitionMaintenance")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Maintained> {
+        let input = OpenInput {
+            maintenance: ctx.state(|s| s.input),
+            workflow_id: ctx.workflow_id().to_owned(),
+        };
+        let options = limits::maintenance_end("see what is due");
+        let opened = ctx
+            .execute_activity(PartitionSteps::open, input, options)
+            .await?;
+        let Some(opened) = opened else {
+            return Ok(Maintained {
+                maintenance_id: None,
+                outcome: Outcome::Succeeded,
+                reports: Vec::new(),
+            });
+        };
+        let maintenance_id = opened.maintenance_id;
+        let mut reports = Vec::new();
+        for planned in opened.tables {
+            let mut report = Report::new(planned.table);
+            if let Err(failed) = look_after(ctx, maintenance_id, planned, &mut report).await {
+                report.failed = Some(failed.0);
+            }
+            reports.push(report);
+        }
+        let input = CloseInput {
+            maintenance_id,
+            reports,
+        };
+        let options = limits::maintenance_end("say what was done");
+        let maintained = ctx
+            .execute_activity(PartitionSteps::close, input, options)
+            .await?;
+        Ok(maintained)
+    }
+
+    /// Somebody fears for it. No data: the steps read the row.
+    #[signal(name = "wake")]
+    pub fn wake(&mut self, _ctx: &mut SyncWorkflowContext<Self>) {}
+}
+
+/// Which step of a table's failed for good.
+struct Failed(String);
+
+async fn look_after(
+    ctx: &WorkflowContext<PartitionMaintenance>,
+    maintenance_id: MaintenanceId,
+    planned: Planned,
+    report: &mut Report,
+) -> Result<(), Failed> {
+    let table = planned.table;
+    let input = TableInput {
+        maintenance_id,
+        table,
+    };
+    if planned.convert {
+        step(ctx, PartitionSteps::bind, input, &format!("bind {table}")).await?;
+        let summary = format!("prove the bound of {table}");
+        step(ctx, PartitionSteps::prove, input, &summary).await?;
+        let summary = format!("cut {table} over");
+        report.converted = step(ctx, PartitionSteps::cut_over, input, &summary).await?;
+    }
+    let summary = format!("make partitions of {table}");
+    report.added = step(ctx, PartitionSteps::premake, input, &summary)
+        .await?
+        .partitions;
+    let summary = format!("drop what has served its time of {table}");
+    while let Some(dropped) = step(ctx, PartitionSteps::expire, input, &summary).await? {
+        report.dropped.push(dropped);
+    }
+    Ok(())
+}
+
+async fn step<A>(
+    ctx: &WorkflowContext<PartitionMaintenance>,
+    activity: A,
+    input: A::Input,
+    summary: &str,
+) -> Result<A::Output, Failed>
+where
+    A: ActivityDefinition,
+    A::Output: TemporalDeserializable,
+{
+    ctx.execute_activity(activity, input, limits::maintenance(summary))
+        .await
+        .map_err(|error| Failed(format!("{summary}: {error}")))
+}
