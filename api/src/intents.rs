@@ -131,27 +131,29 @@ pub async fn deliver(client: &Client, intent: &Intent) -> Result<(), IntentError
                 IntentKind::Wake => target.wake(client).await,
             }
         }
-        workflow_id::PARTITION_MAINTENANCE => {
-            let maintenance_id = MaintenanceId::from_uuid(intent.resource_id);
-            let target = Target {
-                intent,
-                subject: (attribute::KIND, intent.workflow_type.clone()),
-                queue: queue::MAINTENANCE,
-                reuse: WorkflowIdReusePolicy::AllowDuplicate,
-                workflow: PartitionMaintenance::run,
-                wake: || PartitionMaintenance::wake,
-                input: MaintenanceInput {
-                    maintenance_id: Some(maintenance_id),
-                },
-            };
-            match intent.kind {
-                IntentKind::Start => target.start(client).await,
-                IntentKind::Wake => target.wake(client).await,
-            }
-        }
+        workflow_id::PARTITION_MAINTENANCE => maintain(client, intent).await,
         other => Err(IntentError::Refused(format!(
             "there is no workflow {other}"
         ))),
+    }
+}
+
+async fn maintain(client: &Client, intent: &Intent) -> Result<(), IntentError> {
+    let maintenance_id = MaintenanceId::from_uuid(intent.resource_id);
+    let target = Target {
+        intent,
+        subject: (attribute::KIND, intent.workflow_type.clone()),
+        queue: queue::MAINTENANCE,
+        reuse: WorkflowIdReusePolicy::AllowDuplicate,
+        workflow: PartitionMaintenance::run,
+        wake: || PartitionMaintenance::wake,
+        input: MaintenanceInput {
+            maintenance_id: Some(maintenance_id),
+        },
+    };
+    match intent.kind {
+        IntentKind::Start => target.start(client).await,
+        IntentKind::Wake => target.wake(client).await,
     }
 }
 

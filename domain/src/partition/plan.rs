@@ -33,10 +33,7 @@ impl Step {
             Self::CutOver => {
                 "all of the table and of what its foreign keys point at, for a change of the catalog"
             }
-            Self::Expire => {
-                "nothing of the table that reads or writes; all of what its foreign keys point at, for a change of the catalog"
-            }
-            Self::Premake => {
+            Self::Premake | Self::Expire => {
                 "nothing of the table that reads or writes; all of what its foreign keys point at, for a change of the catalog"
             }
         }

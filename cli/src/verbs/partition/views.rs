@@ -45,7 +45,8 @@ struct TablePlan {
 
 #[derive(Debug, Deserialize)]
 struct Step {
-    step: String,
+    #[serde(rename = "step")]
+    name: String,
     subject: String,
     lock: String,
     wait_limit_millis: u32,
@@ -70,7 +71,7 @@ impl Show for Plan {
                 table.row([
                     plan.table.clone(),
                     due.to_owned(),
-                    step.step.clone(),
+                    step.name.clone(),
                     step.subject.clone(),
                     step.lock.clone(),
                     format!("{} ms", step.wait_limit_millis),

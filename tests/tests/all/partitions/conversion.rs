@@ -8,10 +8,9 @@ use db::partition::Form;
 use domain::data_growth::Guarded;
 use domain::partition::Interval;
 use futures::future::join_all;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::scratch::{Scratch, execute, id_at, input, insert};
+use super::scratch::{Scratch, execute, fresh, id_at, input, insert};
 
 const ROWS: i64 = 200_000;
 const TABLE: Guarded = Guarded::UsageRecords;
@@ -83,7 +82,7 @@ async fn no_row_is_lost_or_out_of_sight_meanwhile() {
         tokio::spawn(async move {
             let mut own = 0;
             while !stop.load(Ordering::SeqCst) {
-                let ids: Vec<Uuid> = (0..5).map(|_| Uuid::now_v7()).collect();
+                let ids: Vec<Uuid> = (0..5).map(|_| fresh()).collect();
                 insert(&scratch.worker, &ids).await;
                 written.fetch_add(5, Ordering::SeqCst);
                 own += 1;
@@ -113,9 +112,10 @@ async fn no_row_is_lost_or_out_of_sight_meanwhile() {
     assert!(!added.expect("partitions").is_empty());
     // Some more of both, on the converted table.
     let goal = written.load(Ordering::SeqCst) + 500;
-    while written.load(Ordering::SeqCst) < goal {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    tests::eventually("more rows", Duration::from_mins(1), || async {
+        (written.load(Ordering::SeqCst) >= goal).then_some(())
+    })
+    .await;
     stop.store(true, Ordering::SeqCst);
     for count in join_all(writers)
         .await
@@ -180,9 +180,9 @@ async fn a_converted_table_has_all_that_the_plain_one_had() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_breaks_off_leaves_the_table_as_it_was() {
     let scratch = Scratch::new().await;
-    let now = OffsetDateTime::now_utc();
+    let now = scratch.now().await;
     let until = Interval::Month.bound(now);
-    insert(&scratch.worker, &[Uuid::now_v7()]).await;
+    insert(&scratch.worker, &[fresh()]).await;
     let rows = async || {
         let count = sqlx::query_scalar::<_, i64>("select count(*) from usage_records");
         count.fetch_one(&scratch.worker).await.expect("a count")
@@ -256,7 +256,7 @@ async fn a_long_reader_is_not_waited_for_behind_everybody_elses_back() {
         Form::Bound { proved: true, .. }
     ));
     // It holds nothing: others come through.
-    insert(&scratch.worker, &[Uuid::now_v7()]).await;
+    insert(&scratch.worker, &[fresh()]).await;
     reader.commit().await.expect("the end of it");
     assert!(steps.swap(input(TABLE)).await.expect("converted"));
 }
@@ -265,7 +265,7 @@ async fn a_long_reader_is_not_waited_for_behind_everybody_elses_back() {
 async fn a_bound_that_comes_near_is_moved() {
     let scratch = Scratch::new().await;
     let steps = scratch.steps();
-    let now = OffsetDateTime::now_utc();
+    let now = scratch.now().await;
     let interval = Interval::Month;
     steps.bind_at(input(TABLE), Some(now)).await.expect("bound");
     let until = interval.bound(now);
@@ -304,7 +304,7 @@ async fn a_bound_that_comes_near_is_moved() {
 async fn what_is_beyond_the_bound_or_the_last_partition_is_refused_and_not_lost() {
     let scratch = Scratch::new().await;
     let steps = scratch.steps();
-    let far = OffsetDateTime::now_utc() + time::Duration::days(5_000);
+    let far = scratch.now().await + time::Duration::days(5_000);
     scratch.use_at(&[far]).await;
     steps.bind_at(input(TABLE), None).await.expect("bound");
     assert!(steps.prove_all(input(TABLE)).await.is_err());

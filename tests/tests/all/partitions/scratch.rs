@@ -4,7 +4,7 @@ use activities::partition::Partitions;
 use contract::partition::TableInput;
 use db::PgPool;
 use domain::data_growth::Guarded;
-use domain::id::MaintenanceId;
+use domain::id::{EventId, MaintenanceId};
 use sqlx::postgres::PgPoolOptions;
 use tests::stack;
 use url::Url;
@@ -24,7 +24,7 @@ pub(super) struct Scratch {
 impl Scratch {
     pub(super) async fn new() -> Self {
         let stack = stack().await;
-        let name = format!("scratch_{}", Uuid::now_v7().simple());
+        let name = format!("scratch_{}", fresh().simple());
         let root = pool(&as_role(stack, "postgres")).await;
         for sql in [
             format!("create database {name} owner berth_owner"),
@@ -62,6 +62,11 @@ impl Scratch {
         }
     }
 
+    pub(super) async fn now(&self) -> time::OffsetDateTime {
+        let mut conn = self.worker.acquire().await.expect("a connection");
+        db::clock::now(&mut conn).await.expect("the time")
+    }
+
     /// An event of that instant, handed on or not.
     pub(super) async fn event_at(&self, at: time::OffsetDateTime, published: bool) -> Uuid {
         let id = id_at(at);
@@ -97,6 +102,11 @@ pub(super) fn input(table: Guarded) -> TableInput {
         maintenance_id: MaintenanceId::from_uuid(Uuid::nil()),
         table,
     }
+}
+
+/// An id of this moment.
+pub(super) fn fresh() -> Uuid {
+    db::id::fresh::<EventId>().uuid()
 }
 
 /// An id of that millisecond.
