@@ -133,6 +133,7 @@ async fn another_interval_goes_on_where_the_old_one_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_handed_on_leaves_after_its_time_and_nothing_else_does() {
     let scratch = Scratch::new().await;
+    scratch.set("partition.outbox_events_kept_seconds", 2_592_000).await;
     let steps = scratch.steps();
     let table = Guarded::OutboxEvents;
     let start = datetime!(2027-03-01 12:00 UTC);
@@ -170,8 +171,10 @@ async fn what_was_handed_on_leaves_after_its_time_and_nothing_else_does() {
         ["outbox_events_first"]
     );
     // Killed between the two halves of it: the next one ends it.
-    let broken = "alter table outbox_events detach partition outbox_events_p20270303 concurrently";
-    execute(&scratch.owner, broken.to_owned()).await;
+    let listed = listed(&scratch.owner, table).await;
+    execute(&scratch.owner, format!("select partition_mark('{}')", listed[0])).await;
+    let broken = format!("alter table {table} detach partition {} concurrently", listed[0]);
+    execute(&scratch.owner, broken).await;
     let later = datetime!(2027-05-01 0:00 UTC);
     assert_eq!(
         expire(later).await,

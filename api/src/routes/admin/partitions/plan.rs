@@ -66,11 +66,7 @@ impl StepView {
             step,
             subject,
             lock: step.lock(),
-            wait_limit_millis: if step.is_noticed() {
-                PATIENCE_MILLIS
-            } else {
-                0
-            },
+            wait_limit_millis: step.tables_locked() * PATIENCE_MILLIS,
             rollback: step.rollback(),
         }
     }
@@ -108,11 +104,14 @@ async fn handler(call: Call, mut reader: Reader) -> Result<axum::Json<PartitionP
             Form::Converted => {
                 let there = db::partition::list(conn, Some(table)).await?;
                 let kept = settings.kept.map(|kept| Duration::seconds(value(kept)));
-                served = there
-                    .iter()
-                    .filter(|one| kept.is_some_and(|kept| one.until + kept <= now))
-                    .map(|one| StepView::new(Step::Expire, one.name.clone()))
-                    .collect();
+                let kept = kept.filter(|kept| !kept.is_zero());
+                for one in &there {
+                    let over = kept.is_some_and(|kept| one.until + kept <= now);
+                    if !over || db::partition::owed(conn, one).await? > 0 {
+                        break;
+                    }
+                    served.push(StepView::new(Step::Expire, one.name.clone()));
+                }
                 let last = there.last();
                 (last.map_or(now, |last| last.until), [].as_slice())
             }
