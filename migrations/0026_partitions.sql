@@ -86,9 +86,15 @@ end $$;
 -- Writers write to them first, so they are locked first.
 create procedure partition_lock_referenced(target regclass, patience interval) language plpgsql as $$
 declare
+  referenced regclass[] := array(select distinct confrelid::regclass from pg_constraint
+                                 where conrelid = target and contype = 'f' order by 1);
   one regclass;
 begin
-  for one in select distinct confrelid::regclass from pg_constraint where conrelid = target and contype = 'f' loop
+  perform set_config('lock_timeout', '60s', true);
+  foreach one in array referenced loop
+    execute format('lock table only %s in share update exclusive mode', one);
+  end loop;
+  foreach one in array referenced loop
     call partition_lock(one, patience);
   end loop;
 end $$;
@@ -174,7 +180,7 @@ declare
 begin
   perform set_config('lock_timeout', '60s', true);
   execute format('lock table only %s in share update exclusive mode', target);
-  if exists (select from table_partitions where table_name = parent and name = added) then
+  if exists (select from table_partitions where table_name = parent and name = added and not detaching) then
     return added;
   end if;
   execute format('create table %I (like %I including defaults including constraints including comments including storage)', added, parent);
@@ -182,6 +188,15 @@ begin
   call partition_lock_referenced(target, patience);
   execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, added, since, until);
   return added;
+end $$;
+
+-- A partition that is about to be detached because it has served its time. Whatever somebody else has
+-- detached is his.
+create function partition_mark(target regclass) returns void
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  perform set_config('lock_timeout', '60s', true);
+  execute format('comment on table %s is %L', target, 'berth: has served its time');
 end $$;
 
 -- What was a partition and is nobody's now. The other half of detaching it is ended first.
@@ -192,20 +207,26 @@ declare
   broken text;
 begin
   perform set_config('lock_timeout', '60s', true);
-  for broken in select name from table_partitions where table_name = parent and detaching loop
+  for broken in
+    select name from table_partitions where table_name = parent and detaching
+      and obj_description(relid, 'pg_class') = 'berth: has served its time'
+  loop
     execute format('alter table %I detach partition %I finalize', parent, broken);
   end loop;
   return query
     select relname::text from pg_class
     where relnamespace = 'public'::regnamespace and relkind = 'r' and not relispartition
       and (relname ~ ('^' || parent || '_p[0-9]{8}$') or relname = partition_name(parent, null))
+      and obj_description(oid, 'pg_class') = 'berth: has served its time'
     order by relname;
 end $$;
 
 create function partition_drop(target regclass, patience interval) returns void
 language plpgsql set search_path = public, pg_temp as $$
 begin
-  if exists (select from pg_class where oid = target and (relispartition or relname !~ '_(p[0-9]{8}|first)$')) then
+  perform set_config('lock_timeout', (extract(epoch from patience) * 1000)::integer || 'ms', true);
+  if exists (select from pg_class where oid = target and relispartition)
+    or obj_description(target, 'pg_class') is distinct from 'berth: has served its time' then
     raise exception '% is no detached partition', target using errcode = 'BT005', constraint = 'partition_detached';
   end if;
   call partition_lock_referenced(target, patience);
@@ -220,5 +241,5 @@ begin
   execute format('analyze %s', target);
 end $$;
 
-revoke execute on function partition_bind, partition_prove, partition_cut_over, partition_add, partition_detached, partition_drop, partition_analyze from public;
+revoke execute on function partition_bind, partition_prove, partition_cut_over, partition_add, partition_mark, partition_detached, partition_drop, partition_analyze from public;
 revoke execute on procedure partition_lock, partition_dress, partition_lock_referenced from public;

@@ -71,9 +71,10 @@ impl Partitions {
         self: Arc<Self>,
         ctx: ActivityContext,
         input: TableInput,
-    ) -> Result<bool, ActivityError> {
+    ) -> Result<(), ActivityError> {
         let step = async { Ok(self.swap(input).await?) };
-        Ok(beat(&ctx, step).await?)
+        beat(&ctx, step).await?;
+        Ok(())
     }
 
     #[activity(definition = Premake)]
@@ -122,7 +123,10 @@ impl Partitions {
             Form::Bound { until, .. } if !interval.is_near(until, now) => return Ok(()),
             Form::Bound { .. } | Form::Plain => {}
         }
-        db::partition::bind(&mut tx, table, interval.bound(now)).await?;
+        done(
+            table,
+            db::partition::bind(&mut tx, table, interval.bound(now)).await,
+        )?;
         tx.commit().await?;
         Ok(())
     }
@@ -132,7 +136,10 @@ impl Partitions {
         let mut tx = self.change(input).await?;
         if let Form::Bound { proved: false, .. } = db::partition::form(&mut tx, input.table).await?
         {
-            db::partition::prove(&mut tx, input.table).await?;
+            done(
+                input.table,
+                db::partition::prove(&mut tx, input.table).await,
+            )?;
         }
         tx.commit().await?;
         Ok(())
@@ -148,7 +155,7 @@ impl Partitions {
                 return Err(Refusal::conflict(table, "its bound is not proved"));
             }
         }
-        db::partition::cut_over(&mut tx, table).await?;
+        done(table, db::partition::cut_over(&mut tx, table).await)?;
         audit::partition(&mut tx, input.maintenance_id, "convert", table.as_str()).await?;
         tx.commit().await?;
         let text = format!("{table} is partitioned");
@@ -171,17 +178,29 @@ impl Partitions {
             let Some((since, until)) = next_missing(&mut tx, table, now).await? else {
                 break;
             };
-            let name = db::partition::add(&mut tx, table, since, until).await?;
+            let name = done(
+                table,
+                db::partition::add(&mut tx, table, since, until).await,
+            )?;
             audit::partition(&mut tx, input.maintenance_id, "add", &name).await?;
             tx.commit().await?;
             added.push(name);
         }
         if !added.is_empty() {
-            db::partition::analyze(&mut *self.owner.acquire().await?, table).await?;
+            self.analyze(table).await?;
         }
         let text = format!("{} partitions of {table} were made", added.len());
         self.tell(input.maintenance_id, "premake", &text).await?;
         Ok(added)
+    }
+
+    /// Without it plans are worse, and nothing else: it waits for nobody longer than it has to.
+    async fn analyze(&self, table: Guarded) -> Result<(), Refusal> {
+        let mut conn = self.owner.acquire().await?;
+        if let Err(error) = db::partition::analyze(&mut conn, table).await {
+            tracing::warn!(%table, error = &error as &dyn std::error::Error, "no statistics");
+        }
+        Ok(())
     }
 
     /// Drops the oldest partition that has served its time, and returns its name. `now`: `None` for the
@@ -199,6 +218,9 @@ impl Partitions {
         let mut detached = db::partition::detached(&mut conn, table).await?;
         if detached.is_empty() {
             let limit = Duration::seconds(value(&mut conn, kept).await?);
+            if limit.is_zero() {
+                return Ok(None);
+            }
             let now = at(&mut conn, now).await?;
             let there = db::partition::list(&mut conn, Some(table)).await?;
             let Some(oldest) = there.first().filter(|one| one.until + limit <= now) else {
@@ -230,7 +252,7 @@ impl Partitions {
             let why = "BERTH_DATABASE_OWNER_URL names a role that does not own it";
             return Err(Refusal::conflict(input.table, why));
         }
-        db::partition::alone(&mut tx).await?;
+        db::partition::alone(&mut tx, input.table).await?;
         Ok(tx)
     }
 
@@ -243,6 +265,18 @@ impl Partitions {
         }
         tx.commit().await?;
         Ok(())
+    }
+}
+
+/// What trying again would not change ends the table's turn.
+fn done<T>(table: Guarded, result: db::Result<T>) -> Result<T, Refusal> {
+    match result {
+        Err(error) if db::partition::is_for_good(&error) => {
+            let source = std::error::Error::source(&error);
+            let why = source.map_or_else(|| error.to_string(), ToString::to_string);
+            Err(Refusal::conflict(table, why))
+        }
+        other => Ok(other?),
     }
 }
 

@@ -19,6 +19,11 @@ impl Refusal {
         Self::Conflict(format!("{thing}: {why}"))
     }
 
+    /// Trying again would change nothing.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+
     /// Others read or write, and kept a change of the schema from its lock.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Database(error) if db::partition::is_busy(error))

@@ -87,9 +87,9 @@ impl PartitionSteps {
         unimplemented!()
     }
 
-    /// Puts a partitioned table in its place. `false`: it was there already.
+    /// Puts a partitioned table in its place, unless it is there already.
     #[activity(name = "partition.cut_over")]
-    pub fn cut_over(_: TableInput) -> Result<bool, ActivityError> {
+    pub fn cut_over(_: TableInput) -> Result<(), ActivityError> {
         unimplemented!()
     }
 

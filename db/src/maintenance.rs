@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use crate::data_growth::Sample;
-use crate::error::{Result, one_row, parse};
+use crate::error::{Result, parse};
 
 /// One at a time.
 pub const ONE_UNDER_WAY: &str = "maintenances_one_under_way";
@@ -117,7 +117,7 @@ pub async fn find(conn: &mut PgConnection, id: MaintenanceId) -> Result<Option<M
     Ok(list(conn, Some(id), None, 1).await?.pop())
 }
 
-/// The run under way; `mine` tells whether it is that of a workflow.
+/// The run under way, and the id of its workflow.
 pub async fn under_way(conn: &mut PgConnection) -> Result<Option<(MaintenanceId, String)>> {
     let row = sqlx::query!("select id, workflow_id from maintenances where ended_at is null")
         .fetch_optional(conn)
@@ -149,11 +149,7 @@ pub async fn end(
     )
     .execute(conn)
     .await?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
-    one_row(&done)?;
-    Ok(true)
+    Ok(done.rows_affected() == 1)
 }
 
 /// Seconds since all tables were looked after, the last time that nothing failed. Where that never

@@ -5,6 +5,7 @@ mod detach;
 
 use domain::data_growth::Guarded;
 use sqlx::PgConnection;
+use sqlx::error::DatabaseError;
 use time::OffsetDateTime;
 
 pub use self::detach::detach;
@@ -51,12 +52,26 @@ pub struct Partition {
     pub bytes: i64,
 }
 
-/// Keeps every other change of partitions away until the transaction ends.
-pub async fn alone(conn: &mut PgConnection) -> Result<()> {
+/// Keeps every other change of partitions away until the transaction ends, which acts as the role that
+/// owns the table: what it makes belongs to that one, whoever logged in.
+pub async fn alone(conn: &mut PgConnection, table: Guarded) -> Result<()> {
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended('berth.partition', 0))")
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
+    let role = sqlx::query_scalar!(
+        "select set_config('role', pg_get_userbyid(relowner), true) from pg_class
+         where oid = $1::text::regclass",
+        table.as_str(),
+    );
+    role.fetch_one(conn).await?;
     Ok(())
+}
+
+fn names(table: Option<Guarded>) -> Vec<String> {
+    let names = Guarded::ALL
+        .iter()
+        .filter(|one| table.is_none_or(|only| only == **one));
+    names.map(ToString::to_string).collect()
 }
 
 /// Whether this connection may change a table's partitions.
@@ -95,9 +110,9 @@ pub async fn list(conn: &mut PgConnection, table: Option<Guarded>) -> Result<Vec
                   pg_total_relation_size(p.relid)::bigint as "bytes!"
            from table_partitions p join pg_class c on c.oid = p.relid
            left join pg_stat_user_tables s on s.relid = p.relid
-           where ($1::text is null or p.table_name = $1) and not p.detaching
+           where p.table_name = any ($1) and not p.detaching
            order by p.table_name, p.until"#,
-        table.map(Guarded::as_str),
+        &names(table),
     )
     .fetch_all(conn)
     .await?;
@@ -121,8 +136,10 @@ pub async fn ends(conn: &mut PgConnection) -> Result<Vec<(Guarded, OffsetDateTim
     let rows = sqlx::query!(
         r#"select f.table_name as "table!", coalesce(f.bounded_until, max(p.until)) as "until!"
            from table_forms f left join table_partitions p on p.table_name = f.table_name and not p.detaching
+           where f.table_name = any ($1)
            group by f.table_name, f.bounded_until
-           having coalesce(f.bounded_until, max(p.until)) is not null"#
+           having coalesce(f.bounded_until, max(p.until)) is not null"#,
+        &names(None),
     )
     .fetch_all(conn)
     .await?;
@@ -246,6 +263,16 @@ pub async fn drop_detached(conn: &mut PgConnection, name: &str) -> Result<()> {
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether trying again changes nothing: a row beyond the bound, a table that is not what the step needs
+/// it to be, one of that name, a right that is missing.
+pub fn is_for_good(error: &Error) -> bool {
+    let (Error::Database(source) | Error::Constraint { source, .. }) = error else {
+        return false;
+    };
+    let code = source.as_database_error().and_then(DatabaseError::code);
+    matches!(code.as_deref(), Some("23514" | "BT005" | "42P07" | "42501"))
 }
 
 /// Whether a change did not get its lock in time, because others read or write: try again.

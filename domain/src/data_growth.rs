@@ -2,6 +2,8 @@
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
+use crate::policy::{self, Policy};
+
 /// A table that only grows.
 #[derive(
     Debug,
@@ -57,6 +59,28 @@ pub struct Triggers {
     pub bytes: i64,
     pub vacuum_lag_seconds: i64,
     pub frozen_transactions_ago: i64,
+}
+
+impl Triggers {
+    /// Where they are kept.
+    pub const POLICIES: [&'static Policy; 4] = [
+        &policy::DATA_ROWS_TRIGGER,
+        &policy::DATA_BYTES_TRIGGER,
+        &policy::DATA_VACUUM_LAG,
+        &policy::DATA_FREEZE_AGE,
+    ];
+
+    /// From the values of [`Self::POLICIES`], in that order.
+    pub fn from_values(
+        [rows, bytes, vacuum_lag_seconds, frozen_transactions_ago]: [i64; 4],
+    ) -> Self {
+        Self {
+            rows,
+            bytes,
+            vacuum_lag_seconds,
+            frozen_transactions_ago,
+        }
+    }
 }
 
 /// What is to be said of a table.

@@ -11,6 +11,11 @@ use time::{Date, Duration, OffsetDateTime, Time, UtcOffset};
 use crate::data_growth::Guarded;
 use crate::policy::{self, Policy};
 
+/// How far ahead a bound is at least.
+const BOUND_LEAST: Duration = Duration::days(4);
+/// A bound that is nearer is moved: the maintenance comes by once a day, and may fail.
+const BOUND_NEAR: Duration = Duration::hours(60);
+
 /// How much a partition holds. Each begins and ends at midnight, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRepr, VariantArray)]
 #[repr(i64)]
@@ -43,15 +48,19 @@ impl Interval {
     }
 
     /// Where the rows of a table that is converted now are bound to end: at least one whole interval
-    /// ahead, so that there is time to finish before anybody runs into it.
+    /// and four days ahead, so that there is time to finish before anybody runs into it.
     pub fn bound(self, now: OffsetDateTime) -> OffsetDateTime {
-        self.edge_after(self.edge_after(now))
+        let mut bound = self.edge_after(self.edge_after(now));
+        while bound - now < BOUND_LEAST {
+            bound = self.edge_after(bound);
+        }
+        bound
     }
 
     /// Whether a bound is so near that converting begins again with a later one.
     pub fn is_near(self, bound: OffsetDateTime, now: OffsetDateTime) -> bool {
         let whole = self.edge_after(bound) - bound;
-        bound - now < whole / 2
+        bound - now < BOUND_NEAR.max(whole / 2)
     }
 
     /// Where partitions begin and end that have to be added behind `until`: as many as make `ahead`

@@ -163,14 +163,14 @@ policies! {
         "The same of events.";
     OUTBOX_EVENTS_AHEAD = "partition.outbox_events_ahead", Count 1..=100, default 7,
         "The same of events.";
-    OUTBOX_EVENTS_KEPT = "partition.outbox_events_kept_seconds", Seconds 3_600..=3_153_600_000, default 2_592_000,
-        "How long after its end a partition of events stays, unless it holds some that wait to be delivered.";
+    OUTBOX_EVENTS_KEPT = "partition.outbox_events_kept_seconds", Seconds 0..=3_153_600_000, default 0,
+        "How long after its end a partition of events stays, unless it holds some that wait to be delivered; 0: for good. What is gone is also gone from the events of an allocation.";
     WORKFLOW_INTENTS_INTERVAL = "partition.workflow_intents_interval", Count 0..=2, default 0,
         "The same of intents.";
     WORKFLOW_INTENTS_AHEAD = "partition.workflow_intents_ahead", Count 1..=100, default 7,
         "The same of intents.";
-    WORKFLOW_INTENTS_KEPT = "partition.workflow_intents_kept_seconds", Seconds 3_600..=3_153_600_000, default 2_592_000,
-        "The same of intents.";
+    WORKFLOW_INTENTS_KEPT = "partition.workflow_intents_kept_seconds", Seconds 0..=3_153_600_000, default 2_592_000,
+        "The same of intents, which nobody reads once they are delivered.";
     RELAY_ATTEMPTS = "relay.attempts_max", Count 1..=1_000, default 10,
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,

@@ -12,6 +12,12 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 const CONNECTIONS: u32 = 8;
 const OWNER_CONNECTIONS: u32 = 2;
 const OWNER_IDLE: Duration = Duration::from_mins(1);
+/// Locks that others wait behind are not left with a worker that is gone, nor waited for without end.
+const OWNER_LIMITS: [(&str, &str); 3] = [
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("client_connection_check_interval", "5s"),
+    ("lock_timeout", "60s"),
+];
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where to connect, and under which name the server lists the connection.
@@ -38,7 +44,11 @@ pub(crate) fn owner_pool(settings: &Settings) -> anyhow::Result<db::PgPool> {
         .max_connections(OWNER_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(OWNER_IDLE)
-        .connect_lazy_with(options.application_name("berth-maintenance")))
+        .connect_lazy_with(
+            options
+                .application_name("berth-maintenance")
+                .options(OWNER_LIMITS),
+        ))
 }
 
 /// A pool that connects when first used, so that a worker may start before its database.

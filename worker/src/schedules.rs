@@ -31,6 +31,8 @@ const METERING_EVERY: Duration = Duration::from_mins(1);
 const RECONCILE_EVERY: Duration = Duration::from_hours(24);
 /// How often the tables that only grow are looked after.
 const PARTITIONS_EVERY: Duration = Duration::from_hours(24);
+/// When: not at midnight, where partitions end and others do their work.
+const PARTITIONS_AT: Duration = Duration::from_mins(197);
 /// How often it is looked whether a key is old enough to be replaced.
 const ROTATION_EVERY: Duration = Duration::from_hours(1);
 /// When the month before is billed: an hour after it was over, UTC.
@@ -70,7 +72,10 @@ async fn create(client: &Client) -> Result<(), ScheduleError> {
         maintenance_id: None,
     };
     let start = ScheduleAction::start_workflow(PartitionMaintenance::run, input, maintenance, name);
-    make(client, name, start, Times::every(PARTITIONS_EVERY)).await?;
+    let mut times = Times::every(PARTITIONS_EVERY);
+    let interval = ScheduleIntervalSpec::new(PARTITIONS_EVERY, Some(PARTITIONS_AT));
+    times.spec = ScheduleSpec::builder().intervals(vec![interval]).build();
+    make(client, name, start, times).await?;
     let (name, id) = (
         workflow_id::BILLING_SCHEDULE,
         workflow_id::BILLING_SCHEDULED,

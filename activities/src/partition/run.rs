@@ -7,11 +7,9 @@ use db::{PgConnection, PgPool};
 use domain::data_growth::{Triggers, Verdict};
 use domain::id::OperationId;
 use domain::partition::{Outcome, Task};
-use domain::policy;
 use domain::reason::Code;
 use domain::state::{OperationState, StepState};
 
-use super::value;
 use crate::allocation::record_step;
 use crate::refusal::Refusal;
 
@@ -22,12 +20,11 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
         return Ok(None);
     };
     let samples = db::data_growth::sample(&mut tx).await?;
-    let triggers = Triggers {
-        rows: value(&mut tx, &policy::DATA_ROWS_TRIGGER).await?,
-        bytes: value(&mut tx, &policy::DATA_BYTES_TRIGGER).await?,
-        vacuum_lag_seconds: value(&mut tx, &policy::DATA_VACUUM_LAG).await?,
-        frozen_transactions_ago: value(&mut tx, &policy::DATA_FREEZE_AGE).await?,
-    };
+    let mut values = [0; 4];
+    for (value, policy) in values.iter_mut().zip(Triggers::POLICIES) {
+        *value = super::value(&mut tx, policy).await?;
+    }
+    let triggers = Triggers::from_values(values);
     let mut tables = Vec::new();
     for sample in &samples {
         db::maintenance::keep_sample(&mut tx, sample).await?;

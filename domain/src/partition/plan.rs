@@ -39,9 +39,13 @@ impl Step {
         }
     }
 
-    /// Whether others may have to wait for it at all.
-    pub fn is_noticed(self) -> bool {
-        self != Self::Prove
+    /// How many tables it locks that others may have to wait for, at most.
+    pub fn tables_locked(self) -> u32 {
+        match self {
+            Self::Prove => 0,
+            Self::Bind | Self::Premake | Self::Expire => 1,
+            Self::CutOver => 2,
+        }
     }
 
     /// How it is taken back. Each step is one transaction: a broken one leaves nothing behind.
@@ -49,9 +53,7 @@ impl Step {
         match self {
             Self::Bind => "alter table … drop constraint partition_bound",
             Self::Prove => "nothing has changed",
-            Self::CutOver => {
-                "the runbook's `Going back to a plain table`; the rows stay where they are"
-            }
+            Self::CutOver => "not at all: a partitioned table does all that the plain one did",
             Self::Expire => "not at all: what it held was handed on",
             Self::Premake => {
                 "alter table … detach partition … concurrently, and drop it: it is empty"

@@ -62,6 +62,20 @@ impl Scratch {
         }
     }
 
+    /// Sets a policy of the platform's.
+    pub(super) async fn set(&self, policy: &str, value: i64) {
+        sqlx::query(
+            "insert into policy_values (key, scope_kind, scope_id, value, updated_by)
+             select $1, 'platform', nobody, to_jsonb($2), nobody
+             from (values ('00000000-0000-0000-0000-000000000000'::uuid)) as v (nobody)",
+        )
+        .bind(policy)
+        .bind(value)
+        .execute(&self.root)
+        .await
+        .expect("a policy");
+    }
+
     pub(super) async fn now(&self) -> time::OffsetDateTime {
         let mut conn = self.worker.acquire().await.expect("a connection");
         db::clock::now(&mut conn).await.expect("the time")

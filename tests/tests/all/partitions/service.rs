@@ -45,8 +45,8 @@ async fn every_table_is_converted_and_looked_after() {
         ("usage_records", 3),
         ("ledger_entries", 3),
         ("audit_logs", 3),
-        ("outbox_events", 7),
-        ("workflow_intents", 7),
+        ("outbox_events", 4),
+        ("workflow_intents", 4),
     ] {
         assert!(of(table) >= at_least, "{table}: {list}");
     }

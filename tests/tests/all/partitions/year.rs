@@ -1,5 +1,6 @@
 //! A year goes by, made by data.
 
+use activities::partition::Partitions;
 use db::PgPool;
 use domain::data_growth::Guarded;
 use time::macros::datetime;
@@ -12,6 +13,14 @@ async fn names(pool: &PgPool, table: Guarded) -> Vec<String> {
     let list = db::partition::list(&mut conn, Some(table)).await;
     let names = list.expect("partitions").into_iter();
     names.map(|partition| partition.name).collect()
+}
+
+/// The first three steps, as of an instant.
+async fn convert(steps: &Partitions, table: Guarded, now: OffsetDateTime) {
+    let input = input(table);
+    steps.bind_at(input, Some(now)).await.expect("bound");
+    steps.prove_all(input).await.expect("proved");
+    assert!(steps.swap(input).await.expect("converted"));
 }
 
 /// `usage_records_p20270201` for each first of a month from `first` on, as far as `last`.
@@ -34,12 +43,7 @@ async fn each_month_has_its_partition_before_it_comes() {
     let table = Guarded::UsageRecords;
     let start = datetime!(2027-01-20 12:00 UTC);
     scratch.use_at(&[start - Duration::days(40), start]).await;
-    steps
-        .bind_at(input(table), Some(start))
-        .await
-        .expect("bound");
-    steps.prove_all(input(table)).await.expect("proved");
-    steps.swap(input(table)).await.expect("converted");
+    convert(&steps, table, start).await;
 
     // January is in the first partition, and so is February: it was ahead when the bound was set.
     let mut goal = (2027, 4);
@@ -92,12 +96,7 @@ async fn another_interval_goes_on_where_the_old_one_ended() {
     let steps = scratch.steps();
     let table = Guarded::OutboxEvents;
     let start = datetime!(2027-02-25 12:00 UTC);
-    steps
-        .bind_at(input(table), Some(start))
-        .await
-        .expect("bound");
-    steps.prove_all(input(table)).await.expect("proved");
-    steps.swap(input(table)).await.expect("converted");
+    convert(&steps, table, start).await;
     steps
         .premake_at(input(table), Some(start))
         .await
@@ -111,11 +110,9 @@ async fn another_interval_goes_on_where_the_old_one_ended() {
         days.last().map(String::as_str),
         Some("outbox_events_p20270304")
     );
-    assert_eq!(days.len(), 7);
-    let set = "insert into policy_values (key, scope_kind, scope_id, value, updated_by)
-               select key, 'platform', '00000000-0000-0000-0000-000000000000', value, '00000000-0000-0000-0000-000000000000'
-               from (values ('partition.outbox_events_interval', '1'::jsonb), ('partition.outbox_events_ahead', '2')) as v (key, value)";
-    execute(&scratch.root, set.to_owned()).await;
+    assert_eq!(days.len(), 4);
+    scratch.set("partition.outbox_events_interval", 1).await;
+    scratch.set("partition.outbox_events_ahead", 2).await;
     let added = steps.premake_at(input(table), Some(start)).await;
     // Up to a Monday, and on from there.
     assert_eq!(
@@ -133,22 +130,20 @@ async fn another_interval_goes_on_where_the_old_one_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_handed_on_leaves_after_its_time_and_nothing_else_does() {
     let scratch = Scratch::new().await;
+    scratch
+        .set("partition.outbox_events_kept_seconds", 2_592_000)
+        .await;
     let steps = scratch.steps();
     let table = Guarded::OutboxEvents;
     let start = datetime!(2027-03-01 12:00 UTC);
     scratch.event_at(start - Duration::days(3), true).await;
-    steps
-        .bind_at(input(table), Some(start))
-        .await
-        .expect("bound");
-    steps.prove_all(input(table)).await.expect("proved");
-    steps.swap(input(table)).await.expect("converted");
+    convert(&steps, table, start).await;
     steps
         .premake_at(input(table), Some(start))
         .await
         .expect("days");
-    scratch.event_at(start + Duration::days(3), true).await;
-    let owed = scratch.event_at(start + Duration::days(4), false).await;
+    scratch.event_at(start + Duration::days(6), true).await;
+    let owed = scratch.event_at(start + Duration::days(7), false).await;
     let expire = async |now| {
         let mut dropped = Vec::new();
         while let Some(name) = steps
@@ -160,28 +155,37 @@ async fn what_was_handed_on_leaves_after_its_time_and_nothing_else_does() {
         }
         dropped
     };
-    // The first partition holds all until the 3rd, and is kept for thirty days behind that.
+    // The first partition holds all until the 6th, and is kept for thirty days behind that.
     assert_eq!(
-        expire(datetime!(2027-04-01 23:59 UTC)).await,
+        expire(datetime!(2027-04-04 23:59 UTC)).await,
         Vec::<String>::new()
     );
     assert_eq!(
-        expire(datetime!(2027-04-02 0:00 UTC)).await,
+        expire(datetime!(2027-04-05 0:00 UTC)).await,
         ["outbox_events_first"]
     );
     // Killed between the two halves of it: the next one ends it.
-    let broken = "alter table outbox_events detach partition outbox_events_p20270303 concurrently";
-    execute(&scratch.owner, broken.to_owned()).await;
+    let listed = names(&scratch.owner, table).await;
+    execute(
+        &scratch.owner,
+        format!("select partition_mark('{}')", listed[0]),
+    )
+    .await;
+    let broken = format!(
+        "alter table {table} detach partition {} concurrently",
+        listed[0]
+    );
+    execute(&scratch.owner, broken).await;
     let later = datetime!(2027-05-01 0:00 UTC);
     assert_eq!(
         expire(later).await,
-        ["outbox_events_p20270303", "outbox_events_p20270304"]
+        ["outbox_events_p20270306", "outbox_events_p20270307"]
     );
     // What waits to be delivered keeps its partition, and those behind it.
     let left = names(&scratch.owner, table).await;
     assert_eq!(
         left.first().map(String::as_str),
-        Some("outbox_events_p20270305")
+        Some("outbox_events_p20270308")
     );
     scratch.publish(owed).await;
     assert_eq!(expire(later).await.len(), left.len());
@@ -200,4 +204,69 @@ async fn what_was_handed_on_leaves_after_its_time_and_nothing_else_does() {
             .await
             .expect("a count");
     assert_eq!(audited, 3 + i64::try_from(left.len()).expect("few"));
+}
+
+/// What somebody else has detached is his, whatever its name is; and nothing is put in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_detached_by_hand_is_left_alone() {
+    let scratch = Scratch::new().await;
+    scratch
+        .set("partition.outbox_events_kept_seconds", 3_600)
+        .await;
+    let steps = scratch.steps();
+    let (table, start) = (Guarded::OutboxEvents, datetime!(2027-03-01 12:00 UTC));
+    convert(&steps, table, start).await;
+    let before = steps.premake_at(input(table), Some(start)).await;
+    let last = before.expect("days").pop().expect("some");
+    let detach =
+        |name: &str| format!("alter table outbox_events detach partition {name} concurrently");
+    execute(&scratch.owner, detach("outbox_events_first")).await;
+    execute(&scratch.owner, detach(&last)).await;
+    let later = datetime!(2027-03-06 12:00 UTC);
+    let dropped = steps.expire_at(input(table), Some(later)).await;
+    assert_eq!(dropped.expect("a look"), None);
+    let there: i64 = sqlx::query_scalar(
+        "select count(*) from pg_class where relname in ('outbox_events_first', $1)",
+    )
+    .bind(&last)
+    .fetch_one(&scratch.owner)
+    .await
+    .expect("a count");
+    assert_eq!(there, 2);
+    let refused = steps.premake_at(input(table), Some(start)).await;
+    let refused = refused.expect_err("there is a table of that name");
+    assert!(refused.is_conflict(), "{refused:?}");
+    // Tables of others have partitions, too.
+    let other = "create table mine (day int) partition by range (day);
+                 create table mine_all partition of mine default";
+    execute(&scratch.owner, other.to_owned()).await;
+    assert_eq!(names(&scratch.owner, table).await.len(), 2);
+    assert!(ends_count(&scratch).await == 1);
+}
+
+async fn ends_count(scratch: &Scratch) -> usize {
+    let mut conn = scratch.worker.acquire().await.expect("a connection");
+    let ends = db::partition::ends(&mut conn).await;
+    ends.expect("ends").len()
+}
+
+/// Whoever logs in, what is made belongs to whom the table belonged.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_belongs_to_the_owner() {
+    let scratch = Scratch::new().await;
+    let steps = Partitions {
+        pool: scratch.worker.clone(),
+        owner: scratch.root.clone(),
+    };
+    let (table, start) = (Guarded::LedgerEntries, datetime!(2027-03-01 12:00 UTC));
+    convert(&steps, table, start).await;
+    let added = steps.premake_at(input(table), Some(start)).await;
+    assert!(!added.expect("months").is_empty());
+    let owners: Vec<String> = sqlx::query_scalar(
+        "select distinct pg_get_userbyid(relowner)::text from pg_class where relname like 'ledger\\_entries%'",
+    )
+    .fetch_all(&scratch.root)
+    .await
+    .expect("owners");
+    assert_eq!(owners, ["berth_owner"]);
 }

@@ -2,7 +2,7 @@
 
 use db::data_growth::Sample;
 use domain::data_growth::{Guarded, Triggers, Verdict};
-use domain::policy::{self, Policy, Scope};
+use domain::policy::{Policy, Scope};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -84,12 +84,7 @@ impl TableView {
 async fn handler(call: Call, mut reader: Reader) -> Result<axum::Json<DataGrowth>, Problem> {
     let policy = call.policy()?;
     let value = |of: &'static Policy| policy.value(of, Scope::Platform);
-    let triggers = Triggers {
-        rows: value(&policy::DATA_ROWS_TRIGGER),
-        bytes: value(&policy::DATA_BYTES_TRIGGER),
-        vacuum_lag_seconds: value(&policy::DATA_VACUUM_LAG),
-        frozen_transactions_ago: value(&policy::DATA_FREEZE_AGE),
-    };
+    let triggers = Triggers::from_values(Triggers::POLICIES.map(value));
     let samples = db::data_growth::sample(reader.conn()).await?;
     let items = samples.into_iter();
     Ok(axum::Json(DataGrowth {

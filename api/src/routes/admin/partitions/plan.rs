@@ -3,7 +3,7 @@
 use db::partition::{Form, PATIENCE_MILLIS};
 use domain::data_growth::{Guarded, Triggers, Verdict};
 use domain::partition::{Interval, Step};
-use domain::policy::{self, Policy, Scope};
+use domain::policy::{Policy, Scope};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
@@ -66,11 +66,7 @@ impl StepView {
             step,
             subject,
             lock: step.lock(),
-            wait_limit_millis: if step.is_noticed() {
-                PATIENCE_MILLIS
-            } else {
-                0
-            },
+            wait_limit_millis: step.tables_locked() * PATIENCE_MILLIS,
             rollback: step.rollback(),
         }
     }
@@ -84,12 +80,7 @@ impl StepView {
 async fn handler(call: Call, mut reader: Reader) -> Result<axum::Json<PartitionPlan>, Problem> {
     let policy = call.policy()?;
     let value = |of: &'static Policy| policy.value(of, Scope::Platform);
-    let triggers = Triggers {
-        rows: value(&policy::DATA_ROWS_TRIGGER),
-        bytes: value(&policy::DATA_BYTES_TRIGGER),
-        vacuum_lag_seconds: value(&policy::DATA_VACUUM_LAG),
-        frozen_transactions_ago: value(&policy::DATA_FREEZE_AGE),
-    };
+    let triggers = Triggers::from_values(Triggers::POLICIES.map(value));
     let conn = reader.conn();
     let now = db::clock::now(conn).await?;
     let mut items = Vec::new();
@@ -108,11 +99,14 @@ async fn handler(call: Call, mut reader: Reader) -> Result<axum::Json<PartitionP
             Form::Converted => {
                 let there = db::partition::list(conn, Some(table)).await?;
                 let kept = settings.kept.map(|kept| Duration::seconds(value(kept)));
-                served = there
-                    .iter()
-                    .filter(|one| kept.is_some_and(|kept| one.until + kept <= now))
-                    .map(|one| StepView::new(Step::Expire, one.name.clone()))
-                    .collect();
+                let kept = kept.filter(|kept| !kept.is_zero());
+                for one in &there {
+                    let over = kept.is_some_and(|kept| one.until + kept <= now);
+                    if !over || db::partition::owed(conn, one).await? > 0 {
+                        break;
+                    }
+                    served.push(StepView::new(Step::Expire, one.name.clone()));
+                }
                 let last = there.last();
                 (last.map_or(now, |last| last.until), [].as_slice())
             }
