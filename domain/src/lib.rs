@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod money;
 pub mod name;
 pub mod net_guard;
+pub mod object_path;
 pub mod operation;
 pub mod partition;
 pub mod placement;
