@@ -6,6 +6,7 @@ pub mod health;
 pub mod kms;
 pub mod limiter;
 pub mod nats;
+pub mod objects;
 pub mod oidc;
 pub mod payload;
 pub mod sealing;

@@ -57,6 +57,8 @@ pub struct Settings {
     pub ssh_weak_keys_dir: Option<PathBuf>,
     /// Who wraps data keys.
     pub kms: KmsSettings,
+    /// Where archives and signed heads go.
+    pub objects: ObjectSettings,
     /// How callers reach the API; links are built from it.
     pub public_url: Option<String>,
     pub oidc: Option<Oidc>,
@@ -108,6 +110,25 @@ pub enum TransitLogin {
         role_id: String,
         secret_id_file: PathBuf,
     },
+}
+
+/// Wherever objects lie.
+#[derive(Debug, Clone)]
+pub enum ObjectSettings {
+    /// A folder that every worker of the queue `maintenance` sees.
+    Folder(PathBuf),
+    S3(Box<S3Settings>),
+}
+
+/// A bucket of any server that speaks S3.
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    pub bucket: String,
+    /// `None`: Amazon's of that region.
+    pub endpoint: Option<Url>,
+    pub region: String,
+    pub access_key_id: String,
+    pub secret_access_key: SecretString,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

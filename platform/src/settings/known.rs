@@ -153,6 +153,36 @@ pub const KNOWN: &[Known] = &[
         Optional,
         "file with that AppRole's secret id, mode 0600",
     ),
+    plain(
+        "BERTH_OBJECTS_DIR",
+        Default("/var/lib/berth/objects"),
+        "folder of archives and signed heads, one for all workers; not used with BERTH_OBJECTS_BUCKET",
+    ),
+    plain(
+        "BERTH_OBJECTS_BUCKET",
+        Optional,
+        "bucket of an S3 server for the same; unset: BERTH_OBJECTS_DIR",
+    ),
+    plain(
+        "BERTH_OBJECTS_ENDPOINT",
+        Optional,
+        "that server, http(s)://…; unset: Amazon's of the region",
+    ),
+    plain(
+        "BERTH_OBJECTS_REGION",
+        Default("us-east-1"),
+        "region of that server",
+    ),
+    plain(
+        "BERTH_OBJECTS_ACCESS_KEY_ID",
+        Optional,
+        "whom to log in as there; required with BERTH_OBJECTS_BUCKET",
+    ),
+    secret(
+        "BERTH_OBJECTS_SECRET_ACCESS_KEY",
+        Optional,
+        "that one's secret; required with BERTH_OBJECTS_BUCKET",
+    ),
     secret(
         "BERTH_PAYMENTS_WEBHOOK_SECRET",
         Optional,

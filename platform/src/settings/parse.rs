@@ -1,6 +1,7 @@
 //! From raw texts to checked values.
 
 mod kms;
+mod objects;
 mod oidc;
 mod payments;
 
@@ -49,6 +50,7 @@ pub(super) fn settings(source: &Source) -> Result<Settings> {
         keyring_dir: PathBuf::from(from.required("BERTH_KEYRING_DIR")?),
         ssh_weak_keys_dir: from.get("BERTH_SSH_WEAK_KEYS_DIR").map(PathBuf::from),
         kms: kms::settings(&from)?,
+        objects: objects::settings(&from)?,
         public_url: from.url("BERTH_PUBLIC_URL", WEB)?,
         oidc: oidc::oidc(&from)?,
         log_format: from.log_format()?,

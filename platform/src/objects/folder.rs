@@ -1,0 +1,119 @@
+//! Objects in a folder. Every path is resolved below it by the kernel (openat2, `RESOLVE_BENEATH`),
+//! whatever links there are in it.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirBuilder, OpenOptions};
+use cap_std::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use domain::object_path::{Namespace, ObjectKey, ObjectPath};
+
+use super::{ObjectError, Result};
+
+/// Of folders and files: nobody else's business.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+/// What the name of an unfinished object ends with. No path of an object begins with it.
+const UNFINISHED: &str = ".unfinished";
+
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(super) async fn put(&self, key: &ObjectKey, mut content: File) -> Result<()> {
+        self.at(key, move |folder, path| {
+            let parent = path.parent().unwrap_or(Path::new(""));
+            if !parent.as_os_str().is_empty() {
+                folder.create_dir_with(parent, DirBuilder::new().recursive(true).mode(FOLDER_MODE))?;
+            }
+            let unfinished = format!("{}{UNFINISHED}", path.display());
+            // Left by somebody who was killed, or planted: gone before a new one is made.
+            match folder.remove_file(&unfinished) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(FILE_MODE);
+            let mut to = folder.open_with(&unfinished, &options)?.into_std();
+            io::copy(&mut content, &mut to)?;
+            to.sync_all()?;
+            folder.rename(&unfinished, &folder, &path)?;
+            // A name is there for good once its folder is.
+            let parent = match parent.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => parent,
+            };
+            folder.open(parent)?.sync_all()
+        })
+        .await
+    }
+
+    pub(super) async fn get(&self, key: &ObjectKey) -> Result<File> {
+        self.at(key, |folder, path| {
+            let mut from = folder.open(&path)?.into_std();
+            let mut content = tempfile::tempfile()?;
+            io::copy(&mut from, &mut content)?;
+            Ok(content)
+        })
+        .await
+    }
+
+    pub(super) async fn last(&self, namespace: Namespace) -> Result<Option<ObjectPath>> {
+        let root = self.root.clone();
+        blocking(move || {
+            let mut last = None;
+            for entry in open(&root, namespace)?.entries()? {
+                let name = entry?.file_name();
+                let path: Option<ObjectPath> = name.to_str().and_then(|name| name.parse().ok());
+                let path = path.filter(|path| !path.as_str().ends_with(UNFINISHED));
+                last = last.max(path);
+            }
+            Ok(last)
+        })
+        .await
+        .map_err(ObjectError::from)
+    }
+
+    /// Does something in the folder of a namespace.
+    async fn at<T: Send + 'static>(
+        &self,
+        key: &ObjectKey,
+        act: impl FnOnce(Dir, PathBuf) -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (root, namespace) = (self.root.clone(), key.namespace);
+        let path = PathBuf::from(key.path.as_str());
+        let done = blocking(move || act(open(&root, namespace)?, path)).await;
+        done.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ObjectError::Missing(key.clone()),
+            _ => error.into(),
+        })
+    }
+}
+
+/// The folder of a namespace, which is made where there is none.
+fn open(root: &Path, namespace: Namespace) -> io::Result<Dir> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(FOLDER_MODE);
+    if !root.exists() {
+        Dir::create_ambient_dir_all(root, ambient_authority())?;
+    }
+    let root = Dir::open_ambient_dir(root, ambient_authority())?;
+    root.create_dir_with(namespace.as_str(), &builder)?;
+    root.open_dir(namespace.as_str())
+}
+
+async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(act)
+        .await
+        .map_err(io::Error::other)?
+}
