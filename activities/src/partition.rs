@@ -1,23 +1,28 @@
 //! Tables that only grow: converted to partitions while they are written to, and kept ahead of time.
 
+mod archive;
+mod restore;
+mod rows;
 mod run;
 
 use std::sync::Arc;
 
 use contract::partition::{
-    Bind, Close, CloseInput, CutOver, Expire, Maintained, Open, OpenInput, Opened, Premade,
-    Premake, Prove, TableInput,
+    Archive, ArchiveInput, Bind, Close, CloseInput, CutOver, Expire, Maintained, Open, OpenInput,
+    Opened, Premade, Premake, Prove, Restore, TableInput, Verify,
 };
-use db::partition::Form;
+use db::partition::{Form, Partition};
 use db::{PgConnection, PgPool, Postgres, Transaction};
 use domain::data_growth::Guarded;
 use domain::id::MaintenanceId;
 use domain::partition::Interval;
 use domain::policy::{Policy, Scope};
 use domain::state::StepState;
+use platform::objects::Objects;
+use platform::signing::Signer;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::allocation::{name_run, record_step};
 use crate::audit;
@@ -29,6 +34,8 @@ use crate::refusal::Refusal;
 pub struct Partitions {
     pub pool: PgPool,
     pub owner: PgPool,
+    pub objects: Objects,
+    pub signer: Signer,
 }
 
 #[activities]
@@ -95,6 +102,36 @@ impl Partitions {
         input: TableInput,
     ) -> Result<Option<String>, ActivityError> {
         let step = async { Ok(self.expire_at(input, None).await?) };
+        Ok(beat(&ctx, step).await?)
+    }
+
+    #[activity(definition = Archive)]
+    pub async fn archive(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: TableInput,
+    ) -> Result<Option<String>, ActivityError> {
+        let step = async { Ok(self.archive_at(input, None).await?) };
+        Ok(beat(&ctx, step).await?)
+    }
+
+    #[activity(definition = Verify)]
+    pub async fn verify(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: ArchiveInput,
+    ) -> Result<String, ActivityError> {
+        let step = async { Ok(self.read_back(input).await?) };
+        Ok(beat(&ctx, step).await?)
+    }
+
+    #[activity(definition = Restore)]
+    pub async fn restore(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: ArchiveInput,
+    ) -> Result<String, ActivityError> {
+        let step = async { Ok(self.bring_back(input).await?) };
         Ok(beat(&ctx, step).await?)
     }
 
@@ -211,33 +248,21 @@ impl Partitions {
         now: Option<OffsetDateTime>,
     ) -> Result<Option<String>, Refusal> {
         let table = input.table;
-        let Some(kept) = table.settings().kept else {
+        let mut conn = self.owner.acquire().await?;
+        conn.close_on_drop();
+        let Some(due) = due(&mut conn, table, now).await? else {
             return Ok(None);
         };
-        let mut conn = self.owner.acquire().await?;
-        let mut detached = db::partition::detached(&mut conn, table).await?;
-        if detached.is_empty() {
-            let limit = Duration::seconds(value(&mut conn, kept).await?);
-            if limit.is_zero() {
-                return Ok(None);
+        if let Due::Attached(partition) = &due {
+            if archive::is_archived(&mut conn, table).await? {
+                archive::expect(&mut conn, &partition.name).await?;
             }
-            let now = at(&mut conn, now).await?;
-            let there = db::partition::list(&mut conn, Some(table)).await?;
-            let Some(oldest) = there.first().filter(|one| one.until + limit <= now) else {
-                return Ok(None);
-            };
-            let owed = db::partition::owed(&mut conn, oldest).await?;
-            if owed > 0 {
-                tracing::warn!(partition = oldest.name, owed, "it is waited for, and stays");
-                return Ok(None);
-            }
-            db::partition::detach(&mut conn, oldest).await?;
-            detached.push(oldest.name.clone());
+            db::partition::detach(&mut conn, partition).await?;
         }
         drop(conn);
-        let Some(name) = detached.pop() else {
-            return Ok(None);
-        };
+        let name = due.name().to_owned();
+        // Nobody writes to it any more: what is there now is what will be gone.
+        self.compare(table, &name).await?;
         let mut tx = self.change(input).await?;
         db::partition::drop_detached(&mut tx, &name).await?;
         audit::partition(&mut tx, input.maintenance_id, "drop", &name).await?;
@@ -266,6 +291,52 @@ impl Partitions {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// What has served its time.
+enum Due {
+    Attached(Partition),
+    /// Somebody was killed before he dropped it.
+    Detached(String),
+}
+
+impl Due {
+    fn name(&self) -> &str {
+        match self {
+            Self::Attached(partition) => &partition.name,
+            Self::Detached(name) => name,
+        }
+    }
+}
+
+/// The oldest partition that has served its time, if nobody waits for its rows.
+async fn due(
+    conn: &mut PgConnection,
+    table: Guarded,
+    now: Option<OffsetDateTime>,
+) -> Result<Option<Due>, Refusal> {
+    if let Some(name) = db::partition::detached(conn, table).await?.pop() {
+        return Ok(Some(Due::Detached(name)));
+    }
+    let Some(kept) = table.kept(value(conn, table.settings().kept).await?) else {
+        return Ok(None);
+    };
+    let now = at(conn, now).await?;
+    for one in db::partition::list(conn, Some(table)).await? {
+        if one.until + kept > now {
+            break;
+        }
+        if one.held_until.is_some_and(|until| until > now) {
+            continue;
+        }
+        let owed = db::partition::owed(conn, &one).await?;
+        if owed == 0 {
+            return Ok(Some(Due::Attached(one)));
+        }
+        tracing::warn!(partition = one.name, owed, "it is waited for, and stays");
+        break;
+    }
+    Ok(None)
 }
 
 /// What trying again would not change ends the table's turn.

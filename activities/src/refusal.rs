@@ -1,6 +1,7 @@
 //! Why a step in the database did not happen, and what Temporal is told about it.
 
 use contract::failure;
+use platform::objects::ObjectError;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
@@ -11,6 +12,8 @@ pub enum Refusal {
     Conflict(String),
     /// The database is away, or refuses for a reason of its own: tried again.
     Database(db::Error),
+    /// Something else that the step needs is away: tried again.
+    Away(String),
 }
 
 impl Refusal {
@@ -45,6 +48,15 @@ impl From<sqlx::Error> for Refusal {
     }
 }
 
+impl From<ObjectError> for Refusal {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Missing(_) => Self::Conflict(error.to_string()),
+            ObjectError::Unavailable(_) => Self::Away(error.to_string()),
+        }
+    }
+}
+
 impl From<Refusal> for ActivityError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
@@ -54,6 +66,10 @@ impl From<Refusal> for ActivityError {
                     .non_retryable(true)
                     .build(),
             ),
+            Refusal::Away(why) => {
+                tracing::warn!(why, "a step waits");
+                Self::application(ApplicationFailure::new(anyhow::Error::msg(why)))
+            }
             Refusal::Database(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,

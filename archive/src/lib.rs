@@ -34,6 +34,16 @@ pub enum Error {
     File(#[from] parquet::errors::ParquetError),
 }
 
+impl Error {
+    /// Whether the file could not be read or written: that may pass.
+    pub fn is_io(&self) -> bool {
+        let Self::File(parquet::errors::ParquetError::External(cause)) = self else {
+            return false;
+        };
+        cause.is::<std::io::Error>()
+    }
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]

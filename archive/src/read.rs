@@ -2,9 +2,7 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use parquet::column::reader::get_typed_column_reader;
-use parquet::data_type::{
-    ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type,
-};
+use parquet::data_type::{ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type};
 use parquet::file::reader::{ChunkReader, FileReader as _, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 

@@ -1,8 +1,8 @@
 //! Looking after the tables that only grow; queue `maintenance`.
 
 use domain::data_growth::Guarded;
-use domain::id::MaintenanceId;
-use domain::partition::{Outcome, Report};
+use domain::id::{ArchiveId, MaintenanceId};
+use domain::partition::{Outcome, Report, Task};
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
@@ -25,7 +25,25 @@ pub struct OpenInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
     pub maintenance_id: MaintenanceId,
+    /// Those that are looked after; none in a run that is about an archive.
     pub tables: Vec<Planned>,
+    pub archive: Option<ArchiveWork>,
+}
+
+/// What is to be done with an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveWork {
+    pub archive_id: ArchiveId,
+    pub table: Guarded,
+    /// [`Task::Restore`] or [`Task::Verify`].
+    pub task: Task,
+}
+
+/// One archive in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveInput {
+    pub maintenance_id: MaintenanceId,
+    pub archive_id: ArchiveId,
 }
 
 /// What a table needs.
@@ -99,6 +117,25 @@ impl PartitionSteps {
         unimplemented!()
     }
 
+    /// Writes the oldest partition that has served its time to the object store, reads it back, and says
+    /// which it is. `None`: there is none that has to be there before it is dropped.
+    #[activity(name = "partition.archive")]
+    pub fn archive(_: TableInput) -> Result<Option<String>, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Reads an archive back, whether it is what it was; the name of its partition.
+    #[activity(name = "archive.verify")]
+    pub fn verify(_: ArchiveInput) -> Result<String, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Makes an archive a partition again, unless it is one; its name.
+    #[activity(name = "archive.restore")]
+    pub fn restore(_: ArchiveInput) -> Result<String, ActivityError> {
+        unimplemented!()
+    }
+
     /// Drops the oldest partition that has served its time, and says which. `None`: there is none, or
     /// somebody waits for its rows still.
     #[activity(name = "partition.expire")]
@@ -113,4 +150,6 @@ impl PartitionSteps {
     }
 }
 
-pub use self::partition_steps::{Bind, Close, CutOver, Expire, Open, Premake, Prove};
+pub use self::partition_steps::{
+    Archive, Bind, Close, CutOver, Expire, Open, Premake, Prove, Restore, Verify,
+};

@@ -14,6 +14,7 @@
 
 pub mod allocation;
 pub mod api_key;
+pub mod archive;
 pub mod audit;
 pub mod authorization_policy;
 pub mod bearer;

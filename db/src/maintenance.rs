@@ -1,7 +1,7 @@
 //! Runs that look after the tables that only grow.
 
 use domain::data_growth::Guarded;
-use domain::id::{MaintenanceId, OperationId, UserId};
+use domain::id::{ArchiveId, MaintenanceId, OperationId, UserId};
 use domain::partition::{Outcome, Report, Task};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -23,6 +23,8 @@ pub struct Maintenance {
     pub task: Task,
     /// `None`: all tables.
     pub only: Option<Guarded>,
+    /// What is brought back or read.
+    pub archive_id: Option<ArchiveId>,
     pub reason: String,
     /// `None`: the schedule.
     pub requested_by: Option<UserId>,
@@ -43,6 +45,7 @@ pub struct NewMaintenance<'a> {
     pub id: MaintenanceId,
     pub task: Task,
     pub only: Option<Guarded>,
+    pub archive_id: Option<ArchiveId>,
     pub reason: &'a str,
     pub requested_by: Option<UserId>,
     pub workflow_id: &'a str,
@@ -51,14 +54,15 @@ pub struct NewMaintenance<'a> {
 /// A second one under way is the constraint [`ONE_UNDER_WAY`].
 pub async fn insert(conn: &mut PgConnection, new: NewMaintenance<'_>) -> Result<()> {
     sqlx::query!(
-        "insert into maintenances (id, task, only_table, reason, requested_by, workflow_id)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into maintenances (id, task, only_table, reason, requested_by, workflow_id, archive_id)
+         values ($1, $2, $3, $4, $5, $6, $7)",
         new.id.uuid(),
         new.task.as_str(),
         new.only.map(Guarded::as_str),
         new.reason,
         new.requested_by.map(UserId::uuid),
         new.workflow_id,
+        new.archive_id.map(ArchiveId::uuid),
     )
     .execute(conn)
     .await?;
@@ -73,7 +77,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Maintenance>> {
     let rows = sqlx::query!(
-        r#"select m.id, m.task, m.only_table, m.reason, m.requested_by, m.workflow_id, m.outcome,
+        r#"select m.id, m.task, m.only_table, m.archive_id, m.reason, m.requested_by, m.workflow_id, m.outcome,
                   m.report as "report: Json<Vec<Report>>", m.version, m.created_at, m.updated_at, m.ended_at,
                   (select o.id from operations o where o.resource_id = m.id order by o.seq limit 1) as operation_id
            from maintenances m
@@ -96,6 +100,7 @@ pub async fn list(
                 only: only
                     .map(|name| parse(TABLE, "only_table", id, name))
                     .transpose()?,
+                archive_id: row.archive_id.map(ArchiveId::from),
                 reason: row.reason,
                 requested_by: row.requested_by.map(UserId::from),
                 workflow_id: row.workflow_id,

@@ -50,6 +50,8 @@ pub struct Partition {
     pub rows: i64,
     /// With indexes.
     pub bytes: i64,
+    /// Until when it stays, because it was brought back from its archive.
+    pub held_until: Option<OffsetDateTime>,
 }
 
 /// Keeps every other change of partitions away until the transaction ends, which acts as the role that
@@ -58,12 +60,36 @@ pub async fn alone(conn: &mut PgConnection, table: Guarded) -> Result<()> {
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended('berth.partition', 0))")
         .execute(&mut *conn)
         .await?;
+    become_owner(conn, table).await
+}
+
+async fn become_owner(conn: &mut PgConnection, table: Guarded) -> Result<()> {
     let role = sqlx::query_scalar!(
         "select set_config('role', pg_get_userbyid(relowner), true) from pg_class
          where oid = $1::text::regclass",
         table.as_str(),
     );
     role.fetch_one(conn).await?;
+    Ok(())
+}
+
+/// Makes a transaction see one state of the database from its first statement on, and act as the role
+/// that owns the table.
+pub async fn snapshot(conn: &mut PgConnection, table: Guarded) -> Result<()> {
+    sqlx::query!("set transaction isolation level repeatable read, read only")
+        .execute(&mut *conn)
+        .await?;
+    become_owner(conn, table).await
+}
+
+/// Keeps rows from leaving their table, and from coming back, until the transaction ends; any number
+/// may do so at once.
+pub async fn keep_still(conn: &mut PgConnection) -> Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock_shared(hashtextextended('berth.partition.rows', 0))"
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -107,8 +133,9 @@ pub async fn list(conn: &mut PgConnection, table: Option<Guarded>) -> Result<Vec
     let rows = sqlx::query!(
         r#"select p.table_name as "table!", p.name as "name!", p.since, p.until as "until!",
                   greatest(c.reltuples::bigint, s.n_live_tup, 0)::bigint as "rows!",
-                  pg_total_relation_size(p.relid)::bigint as "bytes!"
+                  pg_total_relation_size(p.relid)::bigint as "bytes!", a.held_until as "held_until?"
            from table_partitions p join pg_class c on c.oid = p.relid
+           left join archives a on a.partition_name = p.name
            left join pg_stat_user_tables s on s.relid = p.relid
            where p.table_name = any ($1) and not p.detaching
            order by p.table_name, p.until"#,
@@ -125,6 +152,7 @@ pub async fn list(conn: &mut PgConnection, table: Option<Guarded>) -> Result<Vec
                 until: row.until,
                 rows: row.rows,
                 bytes: row.bytes,
+                held_until: row.held_until,
             })
         })
         .collect()
@@ -214,7 +242,8 @@ pub async fn analyze(conn: &mut PgConnection, table: Guarded) -> Result<()> {
     Ok(())
 }
 
-/// Rows of a partition that somebody waits for still: what was not handed on from an outbox.
+/// Rows of a partition that somebody waits for still: what was not handed on from an outbox, or not
+/// billed.
 pub async fn owed(conn: &mut PgConnection, partition: &Partition) -> Result<i64> {
     let (since, until) = (partition.since, partition.until);
     let owed = match partition.table {
@@ -238,7 +267,21 @@ pub async fn owed(conn: &mut PgConnection, partition: &Partition) -> Result<i64>
             .fetch_one(conn)
             .await?
         }
-        Guarded::UsageRecords | Guarded::LedgerEntries | Guarded::AuditLogs => partition.rows.max(1),
+        // What no bill knows of yet.
+        Guarded::UsageRecords => {
+            sqlx::query_scalar!(
+                r#"select count(*) as "owed!" from usage_records r
+                   where r.created_at < $2 and ($1::timestamptz is null or r.created_at >= $1)
+                     and exists (select from (values (r.started_at), (r.ended_at - interval '1 microsecond')) as edge (at)
+                                 where not exists (select from billing_claims c
+                                                   where c.org_id = r.org_id and c.period @> edge.at and c.epoch >= r.epoch))"#,
+                since,
+                until,
+            )
+            .fetch_one(conn)
+            .await?
+        }
+        Guarded::LedgerEntries | Guarded::AuditLogs => 0,
     };
     Ok(owed)
 }

@@ -120,6 +120,8 @@ fn parse(prefix: &'static str, text: &str) -> Result<Uuid, ParseIdError> {
 ids! {
     /// One tenant's running hold on GPUs.
     AllocationId = "alloc";
+    /// A partition that was written to the object store.
+    ArchiveId = "arch";
     /// A rule that operators added to the built-in ones.
     AuthorizationPolicyId = "apol";
     /// An entry in the audit log.

@@ -90,51 +90,77 @@ fn midnight(day: Date) -> OffsetDateTime {
     day.with_time(Time::MIDNIGHT).assume_utc()
 }
 
+/// Use, money and the audit log stay for this long at least: billing, disputes and reviews look back.
+const RECORDS_KEPT_LEAST: Duration = Duration::days(93);
+
 /// The settings of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     pub interval: &'static Policy,
     pub ahead: &'static Policy,
-    /// `None`: its rows stay for good.
-    pub kept: Option<&'static Policy>,
+    pub kept: &'static Policy,
+    pub archive: Archiving,
+}
+
+/// Whether a partition has to be proved to lie elsewhere before it leaves the database.
+#[derive(Debug, Clone, Copy)]
+pub enum Archiving {
+    Always,
+    /// Where this is 1: its rows were handed on, and are kept by others.
+    If(&'static Policy),
 }
 
 impl Guarded {
-    /// Where its settings are kept. What was handed on from an outbox is kept by others; money, use and
-    /// the audit log stay for good.
+    /// Where its settings are kept.
     pub fn settings(self) -> Settings {
         let (interval, ahead, kept) = match self {
             Self::UsageRecords => (
                 &policy::USAGE_RECORDS_INTERVAL,
                 &policy::USAGE_RECORDS_AHEAD,
-                None,
+                &policy::USAGE_RECORDS_KEPT,
             ),
             Self::LedgerEntries => (
                 &policy::LEDGER_ENTRIES_INTERVAL,
                 &policy::LEDGER_ENTRIES_AHEAD,
-                None,
+                &policy::LEDGER_ENTRIES_KEPT,
             ),
             Self::AuditLogs => (
                 &policy::AUDIT_LOGS_INTERVAL,
                 &policy::AUDIT_LOGS_AHEAD,
-                None,
+                &policy::AUDIT_LOGS_KEPT,
             ),
             Self::OutboxEvents => (
                 &policy::OUTBOX_EVENTS_INTERVAL,
                 &policy::OUTBOX_EVENTS_AHEAD,
-                Some(&policy::OUTBOX_EVENTS_KEPT),
+                &policy::OUTBOX_EVENTS_KEPT,
             ),
             Self::WorkflowIntents => (
                 &policy::WORKFLOW_INTENTS_INTERVAL,
                 &policy::WORKFLOW_INTENTS_AHEAD,
-                Some(&policy::WORKFLOW_INTENTS_KEPT),
+                &policy::WORKFLOW_INTENTS_KEPT,
             ),
+        };
+        let archive = match self {
+            Self::UsageRecords | Self::LedgerEntries | Self::AuditLogs => Archiving::Always,
+            Self::OutboxEvents => Archiving::If(&policy::OUTBOX_EVENTS_ARCHIVE),
+            Self::WorkflowIntents => Archiving::If(&policy::WORKFLOW_INTENTS_ARCHIVE),
         };
         Settings {
             interval,
             ahead,
             kept,
+            archive,
         }
+    }
+
+    /// How long after its end a partition stays, by the value of [`Settings::kept`]; `None`: for good.
+    pub fn kept(self, seconds: i64) -> Option<Duration> {
+        let asked = Duration::seconds(seconds);
+        let least = match self.settings().archive {
+            Archiving::Always => RECORDS_KEPT_LEAST,
+            Archiving::If(_) => Duration::ZERO,
+        };
+        (!asked.is_zero()).then(|| asked.max(least))
     }
 }
 
@@ -158,6 +184,10 @@ pub enum Task {
     Maintain,
     /// That, and the tables are converted whatever their size is.
     Convert,
+    /// An archive becomes a partition again.
+    Restore,
+    /// An archive is read back, whether it is what it was.
+    Verify,
 }
 
 impl Task {
@@ -209,8 +239,14 @@ pub struct Report {
     pub converted: bool,
     /// Partitions that were made.
     pub added: Vec<String>,
+    /// Partitions that were proved to lie in the object store.
+    #[serde(default)]
+    pub archived: Vec<String>,
     /// Partitions that left the database.
     pub dropped: Vec<String>,
+    /// Partitions that came back from their archives.
+    #[serde(default)]
+    pub restored: Vec<String>,
     /// The step that failed for good, and why.
     pub failed: Option<String>,
 }
@@ -221,7 +257,9 @@ impl Report {
             table,
             converted: false,
             added: Vec::new(),
+            archived: Vec::new(),
             dropped: Vec::new(),
+            restored: Vec::new(),
             failed: None,
         }
     }

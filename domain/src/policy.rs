@@ -151,26 +151,38 @@ policies! {
         "How much a partition of this table holds; 0: a day, 1: a week, 2: a month.";
     USAGE_RECORDS_AHEAD = "partition.usage_records_ahead", Count 1..=100, default 3,
         "Partitions of this table that are made before they are needed.";
+    USAGE_RECORDS_KEPT = "partition.usage_records_kept_seconds", Seconds 0..=3_153_600_000, default 0,
+        "How long after its end a partition of this table stays before it is archived and dropped; 0: for good. At least 93 days, and until all of it is billed.";
     LEDGER_ENTRIES_INTERVAL = "partition.ledger_entries_interval", Count 0..=2, default 2,
         "The same of ledger entries.";
     LEDGER_ENTRIES_AHEAD = "partition.ledger_entries_ahead", Count 1..=100, default 3,
         "The same of ledger entries.";
+    LEDGER_ENTRIES_KEPT = "partition.ledger_entries_kept_seconds", Seconds 0..=3_153_600_000, default 0,
+        "The same of ledger entries. At least 93 days.";
     AUDIT_LOGS_INTERVAL = "partition.audit_logs_interval", Count 0..=2, default 2,
         "The same of the audit log.";
     AUDIT_LOGS_AHEAD = "partition.audit_logs_ahead", Count 1..=100, default 3,
         "The same of the audit log.";
+    AUDIT_LOGS_KEPT = "partition.audit_logs_kept_seconds", Seconds 0..=3_153_600_000, default 0,
+        "The same of the audit log. At least 93 days, and until all of it is sealed.";
     OUTBOX_EVENTS_INTERVAL = "partition.outbox_events_interval", Count 0..=2, default 0,
         "The same of events.";
     OUTBOX_EVENTS_AHEAD = "partition.outbox_events_ahead", Count 1..=100, default 7,
         "The same of events.";
     OUTBOX_EVENTS_KEPT = "partition.outbox_events_kept_seconds", Seconds 0..=3_153_600_000, default 0,
         "How long after its end a partition of events stays, unless it holds some that wait to be delivered; 0: for good. What is gone is also gone from the events of an allocation.";
+    OUTBOX_EVENTS_ARCHIVE = "partition.outbox_events_archive", Count 0..=1, default 0,
+        "1: a partition of events is archived before it is dropped.";
     WORKFLOW_INTENTS_INTERVAL = "partition.workflow_intents_interval", Count 0..=2, default 0,
         "The same of intents.";
     WORKFLOW_INTENTS_AHEAD = "partition.workflow_intents_ahead", Count 1..=100, default 7,
         "The same of intents.";
     WORKFLOW_INTENTS_KEPT = "partition.workflow_intents_kept_seconds", Seconds 0..=3_153_600_000, default 2_592_000,
         "The same of intents, which nobody reads once they are delivered.";
+    WORKFLOW_INTENTS_ARCHIVE = "partition.workflow_intents_archive", Count 0..=1, default 0,
+        "The same of intents.";
+    RESTORED_KEPT = "partition.restored_kept_seconds", Seconds 60..=31_536_000, default 604_800,
+        "How long a partition stays that was brought back from an archive.";
     RELAY_ATTEMPTS = "relay.attempts_max", Count 1..=1_000, default 10,
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,

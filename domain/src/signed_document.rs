@@ -36,6 +36,22 @@ impl Document for RotationEvidence {
     const TYPE: &'static str = "berth-rotation-evidence+jws";
 }
 
+/// What a file in the object store holds.
+#[derive(Debug)]
+pub struct ArchiveManifest;
+
+impl Document for ArchiveManifest {
+    const TYPE: &'static str = "berth-archive-manifest+jws";
+}
+
+/// How far the audit chains of all organizations are.
+#[derive(Debug)]
+pub struct AuditHead;
+
+impl Document for AuditHead {
+    const TYPE: &'static str = "berth-audit-head+jws";
+}
+
 const SIGNATURE: &str = "signature";
 const KID: &str = "kid";
 

@@ -19,6 +19,7 @@ use activities::rotation::Rotations;
 use activities::sweep::Sweeps;
 use contract::queue;
 use db::PgPool;
+use platform::objects::Objects;
 use platform::temporal::Runs;
 use temporalio_client::Client;
 use temporalio_sdk::runtime::PollerBehavior;
@@ -56,6 +57,7 @@ pub(crate) struct World {
     pub(crate) pool: PgPool,
     /// Of the role that owns the tables.
     pub(crate) owner: PgPool,
+    pub(crate) objects: Objects,
     pub(crate) machines: Arc<Machines>,
     pub(crate) client: Client,
 }
@@ -125,6 +127,8 @@ pub(crate) fn options(
                 .register_activities(Partitions {
                     pool: pool(),
                     owner: world.owner.clone(),
+                    objects: world.objects.clone(),
+                    signer: world.machines.signer.clone(),
                 })
                 .register_activities(Sweeps {
                     pool: pool(),

@@ -10,6 +10,7 @@ use contract::queue;
 use futures::future::try_join_all;
 use platform::dial::Dialer;
 use platform::kms::{Keyring, Kms};
+use platform::objects::Objects;
 use platform::sealing::Sealer;
 use platform::settings::Settings;
 use platform::ssh::Authority;
@@ -56,6 +57,7 @@ pub async fn run(
     let world = World {
         pool: machines.pool.clone(),
         owner: postgres::owner_pool(&settings)?,
+        objects: Objects::open(&settings.objects)?,
         machines: Arc::new(machines),
         client: client.clone(),
     };

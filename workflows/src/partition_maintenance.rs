@@ -1,11 +1,14 @@
 //! Looks after the tables that only grow, one after the other: converts what has become too large,
-//! keeps partitions ahead, and drops those that have served their time. What fails for good with one table keeps no other from its turn.
+//! keeps partitions ahead, and archives and drops those that have served their time. What fails for good
+//! with one table keeps no other from its turn. A run may instead be about one archive: it is read, or
+//! brought back.
 
 use contract::partition::{
-    CloseInput, Maintained, MaintenanceInput, OpenInput, PartitionSteps, Planned, TableInput,
+    ArchiveInput, ArchiveWork, CloseInput, Maintained, MaintenanceInput, OpenInput, PartitionSteps,
+    Planned, TableInput,
 };
 use domain::id::MaintenanceId;
-use domain::partition::{Outcome, Report};
+use domain::partition::{Outcome, Report, Task};
 use temporalio_common::ActivityDefinition;
 use temporalio_common::data_converters::TemporalDeserializable;
 use temporalio_macros::{workflow, workflow_methods};
@@ -54,6 +57,13 @@ impl PartitionMaintenance {
             }
             reports.push(report);
         }
+        if let Some(work) = opened.archive {
+            let mut report = Report::new(work.table);
+            if let Err(failed) = handle(ctx, maintenance_id, work, &mut report).await {
+                report.failed = Some(failed.0);
+            }
+            reports.push(report);
+        }
         let input = CloseInput {
             maintenance_id,
             reports,
@@ -96,9 +106,37 @@ async fn look_after(
     report.added = step(ctx, PartitionSteps::premake, input, &summary)
         .await?
         .partitions;
-    let summary = format!("drop what has served its time of {table}");
-    while let Some(dropped) = step(ctx, PartitionSteps::expire, input, &summary).await? {
+    let archive = format!("archive what has served its time of {table}");
+    let drop = format!("drop what has served its time of {table}");
+    loop {
+        let archived = step(ctx, PartitionSteps::archive, input, &archive).await?;
+        report.archived.extend(archived);
+        let Some(dropped) = step(ctx, PartitionSteps::expire, input, &drop).await? else {
+            return Ok(());
+        };
         report.dropped.push(dropped);
+    }
+}
+
+async fn handle(
+    ctx: &WorkflowContext<PartitionMaintenance>,
+    maintenance_id: MaintenanceId,
+    work: ArchiveWork,
+    report: &mut Report,
+) -> Result<(), Failed> {
+    let archive_id = work.archive_id;
+    let input = ArchiveInput {
+        maintenance_id,
+        archive_id,
+    };
+    if work.task == Task::Restore {
+        let summary = format!("bring {archive_id} back");
+        let name = step(ctx, PartitionSteps::restore, input, &summary).await?;
+        report.restored.push(name);
+    } else {
+        let summary = format!("read {archive_id}");
+        let name = step(ctx, PartitionSteps::verify, input, &summary).await?;
+        report.archived.push(name);
     }
     Ok(())
 }

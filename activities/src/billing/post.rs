@@ -7,6 +7,7 @@ use db::billing::reverse;
 use db::billing::run::{self, Run};
 use db::billing::shard::{self, Standing};
 use db::{PgConnection, PgPool};
+use domain::data_growth::Guarded;
 use domain::event::{CreditNoteIssued, InvoiceIssued};
 use domain::id::OrgId;
 use domain::money::Money;
@@ -96,6 +97,7 @@ impl Shard<'_> {
         alone: Option<OrgId>,
     ) -> Result<(Option<OrgId>, Tally), Refusal> {
         let mut tx = pool.begin().await?;
+        db::partition::keep_still(&mut tx).await?;
         let only = alone.or(self.run.org_id);
         let after = self.after.filter(|_| alone.is_none());
         let accounts = shard::lock(&mut tx, after, only, self.batch).await?;
@@ -104,6 +106,9 @@ impl Shard<'_> {
         let standings = shard::standings(&mut tx, &accounts, period, self.epoch).await?;
         let mut tally = Tally::default();
         let due = self.due(&mut tx, standings, &mut tally).await?;
+        if !due.is_empty() {
+            self.all_there(&mut tx).await?;
+        }
         let notes = reverse::reverse(&mut tx, self.run.id, &due, period).await?;
         let bills = charge::charge(&mut tx, self.run.id, &due, period, self.epoch).await?;
         let orgs: Vec<OrgId> = due.iter().map(|due| due.account.org_id).collect();
@@ -121,6 +126,19 @@ impl Shard<'_> {
         let rows = u64::from(tally.invoiced) + u64::from(tally.unused);
         metrics::counter!("billing_run_rows_total").increment(rows);
         Ok((last, tally))
+    }
+
+    /// Nothing is billed anew of a period whose records, or entries, are in archives alone: what is
+    /// not seen would be taken for not used.
+    async fn all_there(&self, conn: &mut PgConnection) -> Result<(), Refusal> {
+        for table in [Guarded::UsageRecords, Guarded::LedgerEntries] {
+            let gone = db::archive::gone_until(&mut *conn, table).await?;
+            if gone.is_some_and(|until| self.run.period.start < until) {
+                let why = format!("rows of {table} of its period are archived; restore them first");
+                return Err(Refusal::conflict(self.run.id, why));
+            }
+        }
+        Ok(())
     }
 
     /// Which of the accounts are to be billed; those that cannot be are parked.

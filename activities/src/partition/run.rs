@@ -1,6 +1,8 @@
 //! Where a run of the maintenance begins and ends.
 
-use contract::partition::{CloseInput, Maintained, MaintenanceInput, OpenInput, Opened, Planned};
+use contract::partition::{
+    ArchiveWork, CloseInput, Maintained, MaintenanceInput, OpenInput, Opened, Planned,
+};
 use db::maintenance::{Maintenance, NewMaintenance};
 use db::partition::Form;
 use db::{PgConnection, PgPool};
@@ -19,6 +21,7 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
     let Some(found) = begin(&mut tx, input.maintenance, &input.workflow_id).await? else {
         return Ok(None);
     };
+    let archive = archive_work(&mut tx, &found).await?;
     let samples = db::data_growth::sample(&mut tx).await?;
     let mut values = [0; 4];
     for (value, policy) in values.iter_mut().zip(Triggers::POLICIES) {
@@ -29,7 +32,7 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
     for sample in &samples {
         db::maintenance::keep_sample(&mut tx, sample).await?;
         let table = sample.table;
-        if found.only.is_some_and(|only| only != table) {
+        if archive.is_some() || found.only.is_some_and(|only| only != table) {
             continue;
         }
         let due = found.task == Task::Convert || sample.size.verdict(&triggers) == Verdict::Crossed;
@@ -41,13 +44,34 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
         };
         tables.push(Planned { table, convert });
     }
-    let text = format!("{} tables are looked after", tables.len());
+    let text = match &archive {
+        Some(work) => format!("{} is looked at", work.archive_id),
+        None => format!("{} tables are looked after", tables.len()),
+    };
     let done = StepState::Succeeded;
     record_step(&mut tx, found.operation_id, "open", done, Some(&text)).await?;
     tx.commit().await?;
     Ok(Some(Opened {
         maintenance_id: found.id,
         tables,
+        archive,
+    }))
+}
+
+/// What a run that is about an archive has to do.
+async fn archive_work(
+    conn: &mut PgConnection,
+    run: &Maintenance,
+) -> Result<Option<ArchiveWork>, Refusal> {
+    let Some(archive_id) = run.archive_id else {
+        return Ok(None);
+    };
+    let archive = db::archive::find(conn, archive_id).await?;
+    let archive = archive.ok_or_else(|| Refusal::conflict(archive_id, "no such archive"))?;
+    Ok(Some(ArchiveWork {
+        archive_id,
+        table: archive.table,
+        task: run.task,
     }))
 }
 
@@ -67,6 +91,7 @@ async fn begin(
                 id: db::id::fresh(),
                 task: Task::Maintain,
                 only: None,
+                archive_id: None,
                 reason: "its time has come",
                 requested_by: None,
                 workflow_id,

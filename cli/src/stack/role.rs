@@ -89,6 +89,10 @@ fn role(ctx: &Context, name: &str, database_url: &str) -> Spec {
             "BERTH_KEYRING_DIR",
             ctx.layout.dir("keyring").display().to_string(),
         )
+        .env(
+            "BERTH_OBJECTS_DIR",
+            ctx.layout.dir("objects").display().to_string(),
+        )
 }
 
 /// Every dependency of the API answers it.

@@ -4,9 +4,9 @@
 //! whether there is such a thing is the server's to say.
 
 use domain::id::{
-    AllocationId, ApiKeyId, AuthorizationPolicyId, BillingRunId, DeadLetterId, IdentityId,
-    InvoiceId, InvoiceLineId, MaintenanceId, NodeId, OperationId, OrgId, PriceId, ProjectId,
-    QuotaId, ReconciliationId, RotationId, SshKeyId,
+    AllocationId, ApiKeyId, ArchiveId, AuthorizationPolicyId, BillingRunId, DeadLetterId,
+    IdentityId, InvoiceId, InvoiceLineId, MaintenanceId, NodeId, OperationId, OrgId, PriceId,
+    ProjectId, QuotaId, ReconciliationId, RotationId, SshKeyId,
 };
 
 fn parse(kind: &str, prefix: &str, text: &str) -> Result<String, String> {
@@ -32,6 +32,7 @@ macro_rules! parsers {
 parsers! {
     allocation, AllocationId, "an allocation";
     api_key, ApiKeyId, "an API key";
+    archive, ArchiveId, "an archive";
     authorization_policy, AuthorizationPolicyId, "a rule";
     billing_run, BillingRunId, "a billing run";
     reconciliation, ReconciliationId, "a reconciliation";

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::json;
 
-use self::views::{Maintenance, Partition, Plan};
+use self::views::{Archive, Maintenance, Partition, Plan};
 use super::exit::{Exit, Result};
 use super::group::Run;
 use super::list::{Page, PageArgs, Row};
@@ -30,6 +30,18 @@ pub(crate) enum Verb {
     Plan,
     /// Do now what the schedule does once a day
     Maintain(Args),
+    /// Show partitions that lie in the object store, newest first
+    Archives {
+        /// Of one table
+        #[arg(long, value_name = "NAME")]
+        table: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Read an archive back, whether it is what it was
+    Verify(ArchiveArgs),
+    /// Bring an archive back into the database
+    Restore(ArchiveArgs),
     /// Show runs of the maintenance, newest first
     Runs(PageArgs),
     /// Show what one of them did
@@ -47,6 +59,19 @@ pub(crate) struct Args {
     /// Convert what is not partitioned, whatever its size is
     #[arg(long)]
     convert: bool,
+    /// Why, for the audit log; one line
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ArchiveArgs {
+    #[arg(value_name = "ARCHIVE", value_parser = id::archive)]
+    id: String,
     /// Why, for the audit log; one line
     #[arg(long)]
     reason: String,
@@ -107,6 +132,14 @@ impl Run for Verb {
             }
             Self::Plan => session.get::<Plan>("admin/partitions:plan").await,
             Self::Maintain(args) => args.run(session).await,
+            Self::Archives { table, page } => {
+                let call = page
+                    .apply(Call::get("admin/archives"))
+                    .with_query("table", table);
+                session.call::<Page<Archive>>(&call).await
+            }
+            Self::Verify(args) => args.run(session, "verify").await,
+            Self::Restore(args) => args.run(session, "restore").await,
             Self::Runs(page) => {
                 let call = page.apply(Call::get("admin/maintenances"));
                 session.call::<Page<Maintenance>>(&call).await
@@ -127,6 +160,16 @@ impl Args {
             ("reason", Some(json!(self.reason))),
         ]);
         let call = Call::post("admin/partitions:maintain", self.key.key()).with_body(body);
+        let accepted = session.send(&call).await?;
+        conclude::<Maintenance>(session, &accepted, &self.wait).await
+    }
+}
+
+impl ArchiveArgs {
+    async fn run(self, session: &mut Session<'_>, verb: &str) -> Result {
+        let path = format!("admin/archives/{}:{verb}", self.id);
+        let body = json!({"reason": self.reason});
+        let call = Call::post(&path, self.key.key()).with_body(body);
         let accepted = session.send(&call).await?;
         conclude::<Maintenance>(session, &accepted, &self.wait).await
     }

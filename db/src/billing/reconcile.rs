@@ -92,6 +92,7 @@ pub async fn compare(
     )
     .execute(&mut *conn)
     .await?;
+    crate::partition::keep_still(&mut *conn).await?;
     match comparison {
         Comparison::Usage => usage(conn, id, since).await,
         Comparison::Lines => lines(conn, id, since).await,
@@ -113,11 +114,18 @@ async fn usage(
            where started_at >= least($2::timestamptz, (select min(lower(period)) from usage_intervals
                                                        where upper_inf(period) or upper(period) >= $2)) - interval '1 day'
            group by interval_id
+         ), all_recorded as (
+           select interval_id, sum(used) as used
+           from (select interval_id, used from recorded
+                 union all
+                 select u.interval_id, u.used_microseconds from archived_usage u
+                 join archived_partitions a on a.id = u.archive_id) as both_kept
+           group by interval_id
          )
          insert into reconciliation_findings (reconciliation_id, comparison, code, org_id, subject, expected, found)
          select $1, 'usage', 'records_differ_from_interval', i.org_id, i.id::text,
                 (i.quantity * microseconds(i.metered_to - lower(i.period)))::text, coalesce(r.used, 0)::text
-         from usage_intervals i left join recorded r on r.interval_id = i.id
+         from usage_intervals i left join all_recorded r on r.interval_id = i.id
          where i.metered_to is not null and (upper_inf(i.period) or upper(i.period) >= $2)
            and coalesce(r.used, 0) <> i.quantity * microseconds(i.metered_to - lower(i.period))
          order by i.id limit $3",
@@ -139,7 +147,11 @@ async fn lines(
     let done = sqlx::query!(
         "with latest as (
            select distinct on (org_id, period) id, org_id, period, epoch, invoice_id
-           from billing_claims where created_at >= $2 order by org_id, period, revision desc
+           from billing_claims
+           where created_at >= $2
+             -- Records that are in archives alone cannot be compared.
+             and lower(period) >= coalesce((select max(until) from archived_partitions where table_name = 'usage_records'), '-infinity')
+           order by org_id, period, revision desc
          ), used as (
            select l.id, sum(r.quantity * microseconds(least(r.ended_at, upper(l.period)) - greatest(r.started_at, lower(l.period)))) as used
            from latest l join usage_records r
@@ -173,7 +185,8 @@ async fn ledger(
 ) -> Result<u64> {
     let done = sqlx::query!(
         "with recent as (
-           select * from invoices where issued_at >= $2
+           select * from invoices
+           where issued_at >= greatest($2, (select max(until) from archived_partitions where table_name = 'ledger_entries'))
          ), itemized as (
            select l.invoice_id, sum(l.amount_micros) as amount
            from invoice_lines l join recent i on i.id = l.invoice_id group by l.invoice_id
@@ -185,8 +198,12 @@ async fn ledger(
            select transaction_id, org_id, currency, sum(amount_micros) as amount from ledger_entries
            where transaction_id >= $3 group by transaction_id, org_id, currency having sum(amount_micros) <> 0
          ), summed as (
-           select org_id, currency, sum(amount_micros) as amount from ledger_entries
-           where account = 'receivable' group by org_id, currency
+           select org_id, currency, sum(amount_micros) as amount
+           from (select org_id, currency, amount_micros from ledger_entries where account = 'receivable'
+                 union all
+                 select e.org_id, e.currency, e.amount_micros from archived_entries e
+                 join archived_partitions a on a.id = e.archive_id where e.account = 'receivable') as both_kept
+           group by org_id, currency
          )
          insert into reconciliation_findings (reconciliation_id, comparison, code, org_id, subject, expected, found)
          select $1, 'ledger', code, org_id, subject, expected, found from (

@@ -16,15 +16,18 @@ const CORPUS: [&str; 5] = [
 
 /// Each line as it is, and behind names that are harmless.
 fn candidates() -> impl Iterator<Item = String> {
-    CORPUS.iter().flat_map(|list| list.lines()).flat_map(|line| {
-        let line = line.replace("{FILE}", "etc/passwd");
-        [
-            format!("usage_records/{line}"),
-            format!("a/b/c/d/e/f/g/h/{line}"),
-            format!("a{line}"),
-            line,
-        ]
-    })
+    CORPUS
+        .iter()
+        .flat_map(|list| list.lines())
+        .flat_map(|line| {
+            let line = line.replace("{FILE}", "etc/passwd");
+            [
+                format!("usage_records/{line}"),
+                format!("a/b/c/d/e/f/g/h/{line}"),
+                format!("a{line}"),
+                line,
+            ]
+        })
 }
 
 /// Where a path leads for somebody who decodes it `times` and follows it then.

@@ -17,6 +17,8 @@ pub enum Step {
     CutOver,
     /// Partitions are made before they are needed.
     Premake,
+    /// A partition that has served its time is written to the object store and read back.
+    Archive,
     /// A partition that has served its time leaves the database.
     Expire,
 }
@@ -29,7 +31,7 @@ impl Step {
     pub fn lock(self) -> &'static str {
         match self {
             Self::Bind => "all of the table, for a change of the catalog",
-            Self::Prove => "nothing that reads or writes",
+            Self::Prove | Self::Archive => "nothing that reads or writes",
             Self::CutOver => {
                 "all of the table and of what its foreign keys point at, for a change of the catalog"
             }
@@ -42,7 +44,7 @@ impl Step {
     /// How many tables it locks that others may have to wait for, at most.
     pub fn tables_locked(self) -> u32 {
         match self {
-            Self::Prove => 0,
+            Self::Prove | Self::Archive => 0,
             Self::Bind | Self::Premake | Self::Expire => 1,
             Self::CutOver => 2,
         }
@@ -54,7 +56,10 @@ impl Step {
             Self::Bind => "alter table … drop constraint partition_bound",
             Self::Prove => "nothing has changed",
             Self::CutOver => "not at all: a partitioned table does all that the plain one did",
-            Self::Expire => "not at all: what it held was handed on",
+            Self::Archive => "nothing has changed in the database",
+            Self::Expire => {
+                "berth partition restore, where it was archived; else not at all: what it held was handed on"
+            }
             Self::Premake => {
                 "alter table … detach partition … concurrently, and drop it: it is empty"
             }

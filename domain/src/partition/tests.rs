@@ -39,7 +39,7 @@ fn numbers_stand_for_intervals() {
             assert!(Interval::from_repr(value).is_some(), "{table} {value}");
         }
         let settings = table.settings();
-        for policy in [policy, settings.ahead].into_iter().chain(settings.kept) {
+        for policy in [policy, settings.ahead, settings.kept] {
             let prefix = format!("partition.{table}_");
             assert!(policy.key.starts_with(&prefix), "{}", policy.key);
         }

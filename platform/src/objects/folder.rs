@@ -32,7 +32,8 @@ impl Folder {
         self.at(key, move |folder, path| {
             let parent = path.parent().unwrap_or(Path::new(""));
             if !parent.as_os_str().is_empty() {
-                folder.create_dir_with(parent, DirBuilder::new().recursive(true).mode(FOLDER_MODE))?;
+                folder
+                    .create_dir_with(parent, DirBuilder::new().recursive(true).mode(FOLDER_MODE))?;
             }
             let unfinished = format!("{}{UNFINISHED}", path.display());
             // Left by somebody who was killed, or planted: gone before a new one is made.

@@ -74,7 +74,12 @@ impl S3 {
             other => ObjectError::unavailable(&other),
         };
         let mut content = tokio::fs::File::from_std(tempfile::tempfile()?);
-        let mut from = self.store.get(&path(key)?).await.map_err(failed)?.into_stream();
+        let mut from = self
+            .store
+            .get(&path(key)?)
+            .await
+            .map_err(failed)?
+            .into_stream();
         while let Some(piece) = from.try_next().await.map_err(failed)? {
             content.write_all(&piece).await?;
         }

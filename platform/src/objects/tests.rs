@@ -36,7 +36,10 @@ async fn what_is_put_is_what_is_there() {
 async fn the_last_one_is_found_by_its_name() {
     let root = tempfile::tempdir().expect("a folder");
     let objects = objects(root.path());
-    assert_eq!(objects.last(Namespace::AuditHeads).await.expect("a list"), None);
+    assert_eq!(
+        objects.last(Namespace::AuditHeads).await.expect("a list"),
+        None
+    );
     for name in ["0002", "0010", "0001"] {
         let key = ObjectKey {
             namespace: Namespace::AuditHeads,
@@ -93,7 +96,10 @@ async fn no_link_leads_out() {
         // A link itself may be replaced; what it points at is not touched.
         assert!(written.is_err() || path == "file", "{path}");
     }
-    objects.put_bytes(&key("target"), b"made").await.expect("put");
+    objects
+        .put_bytes(&key("target"), b"made")
+        .await
+        .expect("put");
     assert!(!outside.join("made").exists());
     let found = std::fs::read_to_string(outside.join("secret")).expect("a file");
     assert_eq!(found, "secret");

@@ -1,5 +1,6 @@
 //! `/admin`: what platform operators see and do.
 
+mod archives;
 mod authorization_policies;
 mod billing_accounts;
 mod billing_runs;
@@ -44,6 +45,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         data_growth::endpoints(),
         partitions::endpoints(),
         maintenances::endpoints(),
+        archives::endpoints(),
         signing_keys::endpoints(),
     ]
     .into_iter()

@@ -32,6 +32,41 @@ impl Row for Partition {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct Archive {
+    id: String,
+    partition: String,
+    state: String,
+    until: String,
+    rows: i64,
+    bytes: i64,
+    verified_at: String,
+}
+
+impl Row for Archive {
+    const HEADINGS: &'static [&'static str] = &[
+        "ID",
+        "PARTITION",
+        "STATE",
+        "UNTIL",
+        "ROWS",
+        "BYTES",
+        "VERIFIED",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.partition.clone(),
+            self.state.clone(),
+            self.until.clone(),
+            self.rows.cell(),
+            self.bytes.cell(),
+            self.verified_at.clone(),
+        ]
+    }
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Plan {
     items: Vec<TablePlan>,
 }
@@ -105,7 +140,9 @@ struct Report {
     table: String,
     converted: bool,
     added: Vec<String>,
+    archived: Vec<String>,
     dropped: Vec<String>,
+    restored: Vec<String>,
     failed: Option<String>,
 }
 
@@ -118,6 +155,12 @@ impl Report {
         }
         if !self.added.is_empty() {
             done.push(format!("{} partitions made", self.added.len()));
+        }
+        if !self.archived.is_empty() {
+            done.push(format!("{} partitions proved", self.archived.len()));
+        }
+        if !self.restored.is_empty() {
+            done.push(format!("{} partitions brought back", self.restored.len()));
         }
         if !self.dropped.is_empty() {
             done.push(format!("{} partitions dropped", self.dropped.len()));

@@ -1,16 +1,18 @@
 //! `/admin/maintenances`: what was done to the tables that only grow.
 
+mod begin;
 mod get;
 mod list;
 
 use db::maintenance::Maintenance;
 use domain::data_growth::Guarded;
-use domain::id::{MaintenanceId, OperationId, UserId};
+use domain::id::{ArchiveId, MaintenanceId, OperationId, UserId};
 use domain::partition::{Outcome, Report, Task};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+pub(super) use self::begin::{Run, begin};
 use crate::endpoint::Endpoint;
 use crate::resource::Resource;
 
@@ -24,12 +26,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 struct MaintenanceView {
     #[schema(value_type = String)]
     id: MaintenanceId,
-    /// `maintain`: what is due; `convert`: the tables are converted whatever their size is.
+    /// `maintain`: what is due; `convert`: the tables are converted whatever their size is; `restore`,
+    /// `verify`: an archive is brought back or read.
     #[schema(value_type = String)]
     task: Task,
     /// Null: all of them.
     #[schema(value_type = Option<String>, required)]
     table: Option<Guarded>,
+    /// Null: it is not about one.
+    #[schema(value_type = Option<String>, required)]
+    archive_id: Option<ArchiveId>,
     reason: String,
     /// Null: the schedule.
     #[schema(value_type = Option<String>, required)]
@@ -60,8 +66,12 @@ struct ReportView {
     converted: bool,
     /// Partitions that were made.
     added: Vec<String>,
+    /// Partitions that were proved to lie in the object store.
+    archived: Vec<String>,
     /// Partitions that left the database.
     dropped: Vec<String>,
+    /// Partitions that came back from their archives.
+    restored: Vec<String>,
     /// The step that failed for good, and why.
     #[schema(required)]
     failed: Option<String>,
@@ -73,7 +83,9 @@ impl From<Report> for ReportView {
             table: report.table,
             converted: report.converted,
             added: report.added,
+            archived: report.archived,
             dropped: report.dropped,
+            restored: report.restored,
             failed: report.failed,
         }
     }
@@ -85,6 +97,7 @@ impl From<Maintenance> for MaintenanceView {
             id: run.id,
             task: run.task,
             table: run.only,
+            archive_id: run.archive_id,
             reason: run.reason,
             requested_by: run.requested_by,
             outcome: run.outcome,

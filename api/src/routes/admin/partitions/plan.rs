@@ -2,10 +2,10 @@
 
 use db::partition::{Form, PATIENCE_MILLIS};
 use domain::data_growth::{Guarded, Triggers, Verdict};
-use domain::partition::{Interval, Step};
+use domain::partition::{Archiving, Interval, Step};
 use domain::policy::{Policy, Scope};
 use serde::Serialize;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -98,14 +98,24 @@ async fn handler(call: Call, mut reader: Reader) -> Result<axum::Json<PartitionP
             Form::Plain | Form::Bound { .. } => (bound, Step::CONVERSION),
             Form::Converted => {
                 let there = db::partition::list(conn, Some(table)).await?;
-                let kept = settings.kept.map(|kept| Duration::seconds(value(kept)));
-                let kept = kept.filter(|kept| !kept.is_zero());
+                let archived = match settings.archive {
+                    Archiving::Always => true,
+                    Archiving::If(policy) => value(policy) == 1,
+                };
+                let kept = table.kept(value(settings.kept));
                 for one in &there {
-                    let over = kept.is_some_and(|kept| one.until + kept <= now);
-                    if !over || db::partition::owed(conn, one).await? > 0 {
+                    if kept.is_none_or(|kept| one.until + kept > now) {
                         break;
                     }
-                    served.push(StepView::new(Step::Expire, one.name.clone()));
+                    if one.held_until.is_some_and(|until| until > now) {
+                        continue;
+                    }
+                    if db::partition::owed(conn, one).await? > 0 {
+                        break;
+                    }
+                    let steps = [archived.then_some(Step::Archive), Some(Step::Expire)];
+                    let of = |step| StepView::new(step, one.name.clone());
+                    served.extend(steps.into_iter().flatten().map(of));
                 }
                 let last = there.last();
                 (last.map_or(now, |last| last.until), [].as_slice())

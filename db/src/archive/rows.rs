@@ -1,0 +1,77 @@
+//! Rows of one partition. Its name is data here, and a part of the statement: the catalog's own names,
+//! in quotes.
+
+use domain::data_growth::Guarded;
+use domain::id::ArchiveId;
+use futures::stream::BoxStream;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::Column;
+use crate::error::Result;
+
+/// Rows of a partition in the order of their ids, in the binary form of COPY.
+pub async fn copy_out<'c>(
+    conn: &'c mut PgConnection,
+    partition: &str,
+    columns: &[Column],
+) -> Result<BoxStream<'c, sqlx::Result<impl AsRef<[u8]> + use<>>>> {
+    let sql = format!(
+        "copy (select {} from {} order by id) to stdout (format binary)",
+        names(columns),
+        quoted(partition),
+    );
+    Ok(conn.copy_out_raw(&sql).await?)
+}
+
+/// Begins to write rows in that form. Who does not say that they are all has written none.
+pub async fn copy_in<'c>(
+    conn: &'c mut PgConnection,
+    partition: &str,
+    columns: &[Column],
+) -> Result<sqlx::postgres::PgCopyIn<&'c mut PgConnection>> {
+    let sql = format!(
+        "copy {} ({}) from stdin (format binary)",
+        quoted(partition),
+        names(columns),
+    );
+    Ok(conn.copy_in_raw(&sql).await?)
+}
+
+/// Writes down what the rows of a partition add up to.
+pub(super) async fn add_up(
+    conn: &mut PgConnection,
+    id: ArchiveId,
+    table: Guarded,
+    partition: &str,
+) -> Result<()> {
+    let (sums, of) = match table {
+        Guarded::UsageRecords => (
+            "archived_usage",
+            "interval_id, sum(quantity * microseconds(ended_at - started_at))",
+        ),
+        Guarded::LedgerEntries => (
+            "archived_entries",
+            "org_id, account, currency, sum(amount_micros)",
+        ),
+        Guarded::AuditLogs | Guarded::OutboxEvents | Guarded::WorkflowIntents => return Ok(()),
+    };
+    let keys = of.split_once(", sum").map_or(of, |(keys, _)| keys);
+    let partition = quoted(partition);
+    for sql in [
+        format!("delete from {sums} where archive_id = $1"),
+        format!("insert into {sums} select $1, {of} from {partition} group by {keys}"),
+    ] {
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id.uuid());
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+fn names(columns: &[Column]) -> String {
+    let names: Vec<_> = columns.iter().map(|column| quoted(&column.name)).collect();
+    names.join(", ")
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
