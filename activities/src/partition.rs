@@ -255,7 +255,9 @@ impl Partitions {
         };
         if let Due::Attached(partition) = &due {
             if archive::is_archived(&mut conn, table).await? {
-                archive::expect(&mut conn, &partition.name).await?;
+                // While it is there still: what is not sound elsewhere stays where it is.
+                let known = archive::expect(&mut conn, &partition.name).await?;
+                self.prove_archive(&known.as_new()).await?;
             }
             db::partition::detach(&mut conn, partition).await?;
         }

@@ -226,6 +226,24 @@ pub async fn gone_until(conn: &mut PgConnection, table: Guarded) -> Result<Optio
     Ok(until.fetch_one(conn).await?)
 }
 
+/// Ends of partitions that are in the database and are not held there, the oldest of each table.
+pub async fn oldest_ends(conn: &mut PgConnection) -> Result<Vec<(Guarded, OffsetDateTime)>> {
+    let rows = sqlx::query!(
+        r#"select p.table_name as "table!", min(p.until) as "until!"
+           from table_partitions p left join archives a on a.partition_name = p.name
+           where not p.detaching and (a.held_until is null or a.held_until < clock_timestamp())
+             and p.table_name in ('usage_records', 'ledger_entries', 'audit_logs', 'outbox_events', 'workflow_intents')
+           group by p.table_name"#
+    )
+    .fetch_all(conn)
+    .await?;
+    let tables = rows.into_iter().map(|row| {
+        let table = parse("table_partitions", "table_name", &row.table, &row.table)?;
+        Ok((table, row.until))
+    });
+    tables.collect()
+}
+
 /// Makes the table that an archive comes back into, and throws away what an earlier try left.
 pub async fn restore_begin(conn: &mut PgConnection, archive: &Archive) -> Result<()> {
     sqlx::query!(

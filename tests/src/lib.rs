@@ -28,6 +28,7 @@ pub mod signer;
 pub mod stack;
 pub mod tenant;
 pub mod wait;
+pub mod weed;
 
 pub use api::{Answer, Api};
 pub use bao::Bao;
@@ -38,3 +39,4 @@ pub use replica::Replica;
 pub use stack::{Stack, rough_stack, stack};
 pub use tenant::Tenant;
 pub use wait::eventually;
+pub use weed::Weed;

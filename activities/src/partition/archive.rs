@@ -43,6 +43,19 @@ pub(super) async fn expect(conn: &mut PgConnection, name: &str) -> Result<Archiv
     found.ok_or_else(|| Refusal::conflict(name, "it was not archived"))
 }
 
+/// The table that an archive was made of.
+fn as_partition(known: Archive) -> Partition {
+    Partition {
+        table: known.table,
+        name: known.partition,
+        since: known.since,
+        until: known.until,
+        rows: known.rows,
+        bytes: known.bytes,
+        held_until: known.held_until,
+    }
+}
+
 impl Partitions {
     /// Archives the oldest partition that has served its time; its name. `now`: `None` for the
     /// database's.
@@ -56,8 +69,11 @@ impl Partitions {
         if !is_archived(&mut conn, table).await? {
             return Ok(None);
         }
-        let Some(Due::Attached(partition)) = due(&mut conn, table, now).await? else {
-            return Ok(None);
+        let partition = match due(&mut conn, table, now).await? {
+            Some(Due::Attached(partition)) => partition,
+            // Somebody was killed before he dropped it: its archive has to be sound still.
+            Some(Due::Detached(name)) => as_partition(expect(&mut conn, &name).await?),
+            None => return Ok(None),
         };
         drop(conn);
         let mut tx = self.snapshot(table).await?;
@@ -66,14 +82,14 @@ impl Partitions {
         if let Some(known) = known {
             let there = rows::read(&mut tx, &partition.name, &columns, None).await?;
             let sound = there.digest.0 == known.rows_sha256
-                && self.prove_archive(&mut tx, &known.as_new()).await.is_ok();
+                && self.prove_archive(&known.as_new()).await.is_ok();
             if sound {
                 return Ok(Some(partition.name));
             }
         }
         let written = self.write(&mut tx, &partition, columns).await?;
         let new = written.as_new(&partition);
-        self.prove_archive(&mut tx, &new).await?;
+        self.prove_archive(&new).await?;
         tx.commit().await?;
         let mut tx = self.change(input).await?;
         db::archive::keep(&mut tx, &new).await?;
@@ -88,7 +104,7 @@ impl Partitions {
     pub async fn read_back(&self, input: ArchiveInput) -> Result<String, Refusal> {
         let mut conn = self.pool.acquire().await?;
         let known = find(&mut conn, input.archive_id).await?;
-        self.prove_archive(&mut conn, &known.as_new()).await?;
+        self.prove_archive(&known.as_new()).await?;
         db::archive::verified(&mut conn, known.id).await?;
         drop(conn);
         let text = format!("{}: {} rows, as they were", known.partition, known.rows);
@@ -170,7 +186,6 @@ impl Partitions {
     /// row of it. Returns the file.
     pub(super) async fn prove_archive(
         &self,
-        conn: &mut PgConnection,
         of: &NewArchive<'_>,
     ) -> Result<(File, Vec<Column>), Refusal> {
         let refused = |why: &str| Refusal::conflict(of.partition, why);
@@ -181,7 +196,10 @@ impl Partitions {
         }
         let claim = signed_document::claim::<ArchiveManifest>(of.manifest);
         let claim = claim.map_err(|_| refused("the manifest is not signed"))?;
-        let key = db::signing_key::public(conn, &claim.kid).await?;
+        // Not in the snapshot of whoever asks: the key may be younger than that.
+        let mut conn = self.pool.acquire().await?;
+        let key = db::signing_key::public(&mut conn, &claim.kid).await?;
+        drop(conn);
         let holds =
             key.is_some_and(|key| platform::signing::verify(&key, &claim.input, &claim.signature));
         if !holds {

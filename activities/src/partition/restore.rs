@@ -24,7 +24,7 @@ impl Partitions {
             let why = "its partition has not left the database";
             return Err(Refusal::conflict(known.partition, why));
         }
-        let (file, columns) = self.prove_archive(&mut conn, &known.as_new()).await?;
+        let (file, columns) = self.prove_archive(&known.as_new()).await?;
         drop(conn);
         let (table, change) = (
             known.table,

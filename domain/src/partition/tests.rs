@@ -46,6 +46,25 @@ fn numbers_stand_for_intervals() {
     }
 }
 
+#[test]
+fn use_money_and_the_audit_log_stay_for_a_while() {
+    for table in Guarded::ALL {
+        assert_eq!(table.kept(0), None);
+        let least = table.kept(1).expect("not for good");
+        let records = matches!(table.settings().archive, Archiving::Always);
+        assert_eq!(
+            least,
+            if records {
+                Duration::days(93)
+            } else {
+                Duration::seconds(1)
+            }
+        );
+        let year = Duration::days(365);
+        assert_eq!(table.kept(year.whole_seconds()), Some(year));
+    }
+}
+
 proptest! {
     #[test]
     fn a_bound_leaves_a_whole_interval(now in instants(), interval in intervals()) {

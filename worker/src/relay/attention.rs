@@ -54,6 +54,14 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
         let days = (until - now).as_seconds_f64() / SECONDS_PER_DAY;
         metrics::gauge!("partition_premade_days", "table" => table.as_str()).set(days);
     }
+    for (table, until) in db::archive::oldest_ends(conn).await? {
+        let kept = db::policy::resolve(conn, table.settings().kept, Scope::Platform).await?;
+        let late = table
+            .kept(kept)
+            .map_or(0.0, |kept| (now - until - kept).as_seconds_f64());
+        metrics::gauge!("partition_archive_lag_seconds", "table" => table.as_str())
+            .set(late.max(0.0));
+    }
     let age = db::maintenance::age_seconds(conn).await?;
     metrics::gauge!("partition_maintenance_age_seconds").set(age);
     let rows = db::policy::resolve(conn, &policy::DATA_ROWS_TRIGGER, Scope::Platform).await?;

@@ -1,5 +1,8 @@
 //! Tables that only grow, and their partitions.
 
+mod archive;
+mod archive_store;
+mod books;
 mod conversion;
 mod scratch;
 mod service;

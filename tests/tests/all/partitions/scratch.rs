@@ -1,11 +1,18 @@
 //! A database of a test's own, with the schema and nothing in it, beside that of the shared stack.
 
+use std::sync::Arc;
+
 use activities::partition::Partitions;
 use contract::partition::TableInput;
 use db::PgPool;
 use domain::data_growth::Guarded;
 use domain::id::{EventId, MaintenanceId};
+use platform::kms::{Keyring, Kms, LocalKms};
+use platform::objects::Objects;
+use platform::sealing::Sealer;
+use platform::settings::ObjectSettings;
 use sqlx::postgres::PgPoolOptions;
+use tempfile::TempDir;
 use tests::stack;
 use url::Url;
 use uuid::Uuid;
@@ -19,6 +26,8 @@ pub(super) struct Scratch {
     pub(super) worker: PgPool,
     /// As a superuser.
     pub(super) root: PgPool,
+    /// Its keyring, and its objects.
+    pub(super) dir: TempDir,
 }
 
 impl Scratch {
@@ -51,14 +60,26 @@ impl Scratch {
             owner,
             worker,
             root,
+            dir: TempDir::new().expect("a folder"),
         }
     }
 
     /// The steps of the maintenance, on this database.
     pub(super) fn steps(&self) -> Partitions {
+        let folder = self.dir.path().join("objects");
+        self.steps_with(ObjectSettings::Folder(folder))
+    }
+
+    /// The same with another object store.
+    pub(super) fn steps_with(&self, objects: ObjectSettings) -> Partitions {
+        let keyring = Keyring::open_or_create(&self.dir.path().join("keyring"));
+        let kms = LocalKms::open(keyring.expect("a keyring")).expect("keysets");
+        let sealer = Sealer::new(Arc::new(Kms::Local(kms)));
         Partitions {
             pool: self.worker.clone(),
             owner: self.owner.clone(),
+            objects: Objects::open(&objects).expect("a store"),
+            signer: api::signing_keys::signer(&self.worker, &sealer),
         }
     }
 

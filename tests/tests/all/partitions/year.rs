@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::scratch::{Scratch, execute, input};
 
-async fn names(pool: &PgPool, table: Guarded) -> Vec<String> {
+pub(super) async fn names(pool: &PgPool, table: Guarded) -> Vec<String> {
     let mut conn = pool.acquire().await.expect("a connection");
     let list = db::partition::list(&mut conn, Some(table)).await;
     let names = list.expect("partitions").into_iter();
@@ -16,7 +16,7 @@ async fn names(pool: &PgPool, table: Guarded) -> Vec<String> {
 }
 
 /// The first three steps, as of an instant.
-async fn convert(steps: &Partitions, table: Guarded, now: OffsetDateTime) {
+pub(super) async fn convert(steps: &Partitions, table: Guarded, now: OffsetDateTime) {
     let input = input(table);
     steps.bind_at(input, Some(now)).await.expect("bound");
     steps.prove_all(input).await.expect("proved");
@@ -255,8 +255,8 @@ async fn ends_count(scratch: &Scratch) -> usize {
 async fn what_is_made_belongs_to_the_owner() {
     let scratch = Scratch::new().await;
     let steps = Partitions {
-        pool: scratch.worker.clone(),
         owner: scratch.root.clone(),
+        ..scratch.steps()
     };
     let (table, start) = (Guarded::LedgerEntries, datetime!(2027-03-01 12:00 UTC));
     convert(&steps, table, start).await;

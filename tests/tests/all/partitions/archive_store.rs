@@ -1,0 +1,205 @@
+//! What lies in the object store is believed only when all of it is what was written.
+
+use std::path::{Path, PathBuf};
+
+use domain::data_growth::Guarded;
+use serde_json::{Value, json};
+use tests::Weed;
+
+use super::archive::{LATER, archives, content, of, outbox};
+use super::scratch::input;
+use super::year::names;
+
+const TABLE: Guarded = Guarded::OutboxEvents;
+
+fn with(path: &Path, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    let before = std::fs::read(path).expect("an object");
+    std::fs::write(path, change(before.clone())).expect("our folder");
+    before
+}
+
+/// The same file, without its last row.
+fn one_row_less(file: Vec<u8>, columns: &Value) -> Vec<u8> {
+    let columns: Vec<archive::Column> =
+        serde_json::from_value(columns.clone()).expect("its columns");
+    let reader = archive::Reader::new(bytes::Bytes::from(file), columns.clone());
+    let mut rows = reader.expect("a file").rows().expect("rows").expect("some");
+    rows.pop().expect("one");
+    let mut writer = archive::Writer::new(Vec::new(), columns).expect("a file");
+    for row in rows {
+        writer.push(row).expect("a row");
+    }
+    writer.finish().expect("an end")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_dropped_or_brought_back_that_is_not_what_was_written() {
+    let scratch = outbox().await;
+    let steps = scratch.steps();
+    let before = content(&scratch, TABLE).await;
+    let archived = steps.archive_at(input(TABLE), Some(LATER)).await;
+    archived.expect("an archive");
+    let one = archives(&scratch).await.pop().expect("one");
+    let file = scratch
+        .dir
+        .path()
+        .join("objects/archives")
+        .join(&one.object_path);
+    let manifest = file.with_extension("json");
+    let edit = |change: fn(&mut Value)| {
+        move |text: Vec<u8>| {
+            let mut manifest: Value = serde_json::from_slice(&text).expect("JSON");
+            change(&mut manifest);
+            manifest.to_string().into_bytes()
+        }
+    };
+    let columns = one.manifest["columns"].clone();
+    let flip = |at: usize| {
+        move |mut bytes: Vec<u8>| {
+            let at = at % bytes.len();
+            bytes[at] ^= 1;
+            bytes
+        }
+    };
+    type Change = Box<dyn FnOnce(Vec<u8>) -> Vec<u8>>;
+    let changes: Vec<(&PathBuf, Change)> = vec![
+        (&file, Box::new(flip(0))),
+        (&file, Box::new(flip(101))),
+        (&file, Box::new(flip(usize::MAX / 2))),
+        (&file, Box::new(move |bytes| one_row_less(bytes, &columns))),
+        (
+            &file,
+            Box::new(|mut bytes| bytes.split_off(bytes.len() / 2)),
+        ),
+        (&file, Box::new(|_| Vec::new())),
+        (&manifest, Box::new(edit(|it| it["row_count"] = json!(1)))),
+        (
+            &manifest,
+            Box::new(edit(|it| it["rows_sha256"] = it["file_sha256"].clone())),
+        ),
+        (
+            &manifest,
+            Box::new(edit(|it| it["kid"] = json!("A".repeat(43)))),
+        ),
+        (&manifest, Box::new(|_| b"{}".to_vec())),
+        (&manifest, Box::new(|_| b"no JSON".to_vec())),
+    ];
+    for (number, (path, change)) in changes.into_iter().enumerate() {
+        let whole = with(path, change);
+        let read = steps.read_back(of(&one)).await.expect_err("another object");
+        assert!(read.is_conflict(), "{number}: {read:?}");
+        let dropped = steps.expire_at(input(TABLE), Some(LATER)).await;
+        assert!(dropped.expect_err("not sound").is_conflict(), "{number}");
+        assert_eq!(content(&scratch, TABLE).await, before, "{number}");
+        std::fs::write(path, whole).expect("our folder");
+    }
+    // One that is away is tried for again, and one that was never there is not there.
+    std::fs::rename(&file, file.with_extension("away")).expect("our folder");
+    let read = steps.read_back(of(&one)).await.expect_err("no object");
+    assert!(read.is_conflict(), "{read:?}");
+    std::fs::rename(file.with_extension("away"), &file).expect("our folder");
+    let gone = steps
+        .expire_at(input(TABLE), Some(LATER))
+        .await
+        .expect("dropped");
+    assert_eq!(gone.as_deref(), Some("outbox_events_first"));
+    // The same when it lies nowhere else.
+    let whole = with(&file, flip(7));
+    let back = steps
+        .bring_back(of(&one))
+        .await
+        .expect_err("another object");
+    assert!(back.is_conflict(), "{back:?}");
+    assert!(!names(&scratch.owner, TABLE).await.contains(&one.partition));
+    std::fs::write(&file, whole).expect("our folder");
+    steps.bring_back(of(&one)).await.expect("back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_written_to_leaves_the_partition_where_it_is() {
+    let scratch = outbox().await;
+    let steps = scratch.steps();
+    let before = content(&scratch, TABLE).await;
+    // No folder can be made where a file is.
+    let folder = scratch.dir.path().join("objects");
+    std::fs::write(&folder, "in the way").expect("our folder");
+    let refused = steps.archive_at(input(TABLE), Some(LATER)).await;
+    let refused = refused.expect_err("no store");
+    assert!(!refused.is_conflict(), "it is tried again: {refused:?}");
+    assert!(
+        format!("{refused:?}").contains("object storage"),
+        "{refused:?}"
+    );
+    assert!(steps.expire_at(input(TABLE), Some(LATER)).await.is_err());
+    assert_eq!(content(&scratch, TABLE).await, before);
+    assert!(archives(&scratch).await.is_empty());
+    std::fs::remove_file(&folder).expect("our folder");
+    steps
+        .archive_at(input(TABLE), Some(LATER))
+        .await
+        .expect("an archive");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_server_that_speaks_s3_will_do() {
+    let weed = Weed::start().await;
+    let scratch = outbox().await;
+    let stranger = scratch.steps_with(weed.settings(Some("another secret")));
+    let refused = stranger.archive_at(input(TABLE), Some(LATER)).await;
+    let refused = refused.expect_err("not let in");
+    assert!(!refused.is_conflict(), "{refused:?}");
+    let steps = scratch.steps_with(weed.settings(None));
+    let name = steps.archive_at(input(TABLE), Some(LATER)).await;
+    assert_eq!(
+        name.expect("an archive").as_deref(),
+        Some("outbox_events_first")
+    );
+    let gone = steps.expire_at(input(TABLE), Some(LATER)).await;
+    assert_eq!(
+        gone.expect("dropped").as_deref(),
+        Some("outbox_events_first")
+    );
+    let one = archives(&scratch).await.pop().expect("one");
+    steps.read_back(of(&one)).await.expect("sound");
+    steps.bring_back(of(&one)).await.expect("back");
+    assert!(names(&scratch.owner, TABLE).await.contains(&one.partition));
+}
+
+/// More than one part, and more than a piece of a stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_takes_large_objects_and_knows_the_last() {
+    use domain::object_path::{Namespace, ObjectKey};
+    use platform::objects::{ObjectError, Objects};
+    let weed = Weed::start().await;
+    let objects = Objects::open(&weed.settings(None)).expect("a bucket");
+    let key = |name: &str| ObjectKey {
+        namespace: Namespace::AuditHeads,
+        path: name.parse().expect("a path"),
+    };
+    assert_eq!(
+        objects.last(Namespace::AuditHeads).await.expect("a list"),
+        None
+    );
+    let missing = objects.get_bytes(&key("0001"), 1).await;
+    assert!(
+        matches!(missing, Err(ObjectError::Missing(_))),
+        "{missing:?}"
+    );
+    let large: Vec<u8> = (0..20_000_000u32).map(|at| (at % 251) as u8).collect();
+    objects.put_bytes(&key("0002"), &large).await.expect("put");
+    objects
+        .put_bytes(&key("0001"), b"small")
+        .await
+        .expect("put");
+    let back = objects
+        .get_bytes(&key("0002"), 20_000_000)
+        .await
+        .expect("get");
+    assert!(back == large);
+    let last = objects.last(Namespace::AuditHeads).await.expect("a list");
+    assert_eq!(last.expect("one").as_str(), "0002");
+    assert_eq!(
+        objects.last(Namespace::Archives).await.expect("a list"),
+        None
+    );
+}
