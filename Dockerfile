@@ -15,7 +15,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /var/lib/berth --shell /usr/sbin/nologin berth \
- && install -d -o berth -g berth -m 0700 /var/lib/berth /var/lib/berth/keyring
+ && install -d -o berth -g berth -m 0700 /var/lib/berth /var/lib/berth/keyring /var/lib/berth/objects
 COPY --from=build /berth /usr/local/bin/berth
 USER 10001
 ENTRYPOINT ["berth"]

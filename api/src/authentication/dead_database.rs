@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::api_key::ApiKey;
-use platform::settings::{KmsSettings, LogFormat, Settings};
+use platform::settings::{KmsSettings, LogFormat, ObjectSettings, Settings};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -32,6 +32,7 @@ fn settings(keyring: &std::path::Path) -> Settings {
         keyring_dir: keyring.join("keyring"),
         ssh_weak_keys_dir: None,
         kms: KmsSettings::Keyring,
+        objects: ObjectSettings::Folder(keyring.join("objects")),
         public_url: None,
         oidc: None,
         log_format: LogFormat::Text,

@@ -4,6 +4,6 @@ mod archive;
 mod archive_store;
 mod books;
 mod conversion;
-mod scratch;
+pub(crate) mod scratch;
 mod service;
 mod year;

@@ -132,7 +132,7 @@ impl Scratch {
     }
 }
 
-pub(super) fn input(table: Guarded) -> TableInput {
+pub(crate) fn input(table: Guarded) -> TableInput {
     TableInput {
         maintenance_id: MaintenanceId::from_uuid(Uuid::nil()),
         table,
@@ -166,7 +166,7 @@ pub(super) async fn insert(pool: &PgPool, ids: &[Uuid]) {
     .expect("rows");
 }
 
-async fn pool(url: &str) -> PgPool {
+pub(crate) async fn pool(url: &str) -> PgPool {
     let options = PgPoolOptions::new().max_connections(12);
     options.connect(url).await.expect("a database")
 }
