@@ -78,7 +78,9 @@ fn all(file: Bytes) -> Result<Vec<Row>> {
 
 fn digest(rows: &[Row]) -> (u64, Digest) {
     let mut digest = RowDigest::default();
-    rows.iter().for_each(|row| digest.update(row));
+    for row in rows {
+        digest.update(row);
+    }
     digest.finish()
 }
 
@@ -94,7 +96,9 @@ proptest! {
     fn a_stream_may_come_in_pieces_of_any_size(rows in rows(), size in 1usize..200) {
         let mut stream = Vec::new();
         begin(&mut stream);
-        rows.iter().for_each(|row| row.encode(&mut stream));
+        for row in &rows {
+            row.encode(&mut stream);
+        }
         end(&mut stream);
         let mut decoder = Decoder::default();
         let mut back = Vec::new();

@@ -78,9 +78,10 @@ impl Decoder {
 
     /// Whether all of it came, and nothing besides.
     pub fn finish(self) -> Result<()> {
-        match self.ended && self.buffer.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Wire("it breaks off")),
+        if self.ended && self.buffer.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Wire("it breaks off"))
         }
     }
 

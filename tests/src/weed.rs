@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use crate::stack::workspace;
 use crate::wait::eventually;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const BUCKET: &str = "archive";
 
 /// Ends with its value, and all that it holds with it.

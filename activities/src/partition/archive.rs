@@ -116,10 +116,10 @@ impl Partitions {
     pub(super) async fn compare(&self, table: Guarded, name: &str) -> Result<(), Refusal> {
         let mut tx = self.snapshot(table).await?;
         let Some(known) = db::archive::of_partition(&mut tx, name).await? else {
-            return match is_archived(&mut tx, table).await? {
-                true => Err(Refusal::conflict(name, "it was not archived")),
-                false => Ok(()),
-            };
+            if is_archived(&mut tx, table).await? {
+                return Err(Refusal::conflict(name, "it was not archived"));
+            }
+            return Ok(());
         };
         let columns = rows::columns(&mut tx, table).await?;
         let there = rows::read(&mut tx, name, &columns, None).await?;

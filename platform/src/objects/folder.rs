@@ -48,9 +48,10 @@ impl Folder {
             to.sync_all()?;
             folder.rename(&unfinished, &folder, &path)?;
             // A name is there for good once its folder is.
-            let parent = match parent.as_os_str().is_empty() {
-                true => Path::new("."),
-                false => parent,
+            let parent = if parent.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                parent
             };
             folder.open(parent)?.sync_all()
         })

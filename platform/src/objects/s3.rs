@@ -17,7 +17,7 @@ use super::{ObjectError, Result};
 use crate::settings::S3Settings;
 
 /// A request and its answer.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tries of one request beside the first; whoever asks tries again after that.
 const RETRIES: usize = 2;

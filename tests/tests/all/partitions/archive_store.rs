@@ -18,6 +18,8 @@ fn with(path: &Path, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     before
 }
 
+type Change = Box<dyn FnOnce(Vec<u8>) -> Vec<u8>>;
+
 /// The same file, without its last row.
 fn one_row_less(file: Vec<u8>, columns: &Value) -> Vec<u8> {
     let columns: Vec<archive::Column> =
@@ -61,7 +63,6 @@ async fn nothing_is_dropped_or_brought_back_that_is_not_what_was_written() {
             bytes
         }
     };
-    type Change = Box<dyn FnOnce(Vec<u8>) -> Vec<u8>>;
     let changes: Vec<(&PathBuf, Change)> = vec![
         (&file, Box::new(flip(0))),
         (&file, Box::new(flip(101))),
@@ -144,11 +145,11 @@ async fn a_store_that_cannot_be_written_to_leaves_the_partition_where_it_is() {
 async fn any_server_that_speaks_s3_will_do() {
     let weed = Weed::start().await;
     let scratch = outbox().await;
-    let stranger = scratch.steps_with(weed.settings(Some("another secret")));
+    let stranger = scratch.steps_with(&weed.settings(Some("another secret")));
     let refused = stranger.archive_at(input(TABLE), Some(LATER)).await;
     let refused = refused.expect_err("not let in");
     assert!(!refused.is_conflict(), "{refused:?}");
-    let steps = scratch.steps_with(weed.settings(None));
+    let steps = scratch.steps_with(&weed.settings(None));
     let name = steps.archive_at(input(TABLE), Some(LATER)).await;
     assert_eq!(
         name.expect("an archive").as_deref(),

@@ -67,18 +67,18 @@ impl Scratch {
     /// The steps of the maintenance, on this database.
     pub(super) fn steps(&self) -> Partitions {
         let folder = self.dir.path().join("objects");
-        self.steps_with(ObjectSettings::Folder(folder))
+        self.steps_with(&ObjectSettings::Folder(folder))
     }
 
     /// The same with another object store.
-    pub(super) fn steps_with(&self, objects: ObjectSettings) -> Partitions {
+    pub(super) fn steps_with(&self, objects: &ObjectSettings) -> Partitions {
         let keyring = Keyring::open_or_create(&self.dir.path().join("keyring"));
         let kms = LocalKms::open(keyring.expect("a keyring")).expect("keysets");
         let sealer = Sealer::new(Arc::new(Kms::Local(kms)));
         Partitions {
             pool: self.worker.clone(),
             owner: self.owner.clone(),
-            objects: Objects::open(&objects).expect("a store"),
+            objects: Objects::open(objects).expect("a store"),
             signer: api::signing_keys::signer(&self.worker, &sealer),
         }
     }
