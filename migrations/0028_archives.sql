@@ -41,9 +41,13 @@ grant update (verified_at) on archives to berth_worker;
 -- What is nowhere else any more is not written over, and what is known of it is not forgotten.
 create function guard_archive() returns trigger language plpgsql as $$
 begin
-  if tg_op = 'DELETE' or old.dropped_at is not null
-     and (old.rows_sha256, old.file_sha256, old.object_path, old.manifest, old.table_name, old.partition_name)
-         is distinct from (new.rows_sha256, new.file_sha256, new.object_path, new.manifest, new.table_name, new.partition_name) then
+  if tg_op = 'DELETE' or old.dropped_at is not null and (
+       row (old.id, old.table_name, old.partition_name, old.since, old.until, old.row_count, old.file_bytes, old.rows_sha256,
+            old.file_sha256, old.object_path, old.manifest)
+         is distinct from
+       row (new.id, new.table_name, new.partition_name, new.since, new.until, new.row_count, new.file_bytes, new.rows_sha256,
+            new.file_sha256, new.object_path, new.manifest)
+       or new.dropped_at is null and not exists (select from table_partitions where name = old.partition_name)) then
     raise exception 'the partition % is nowhere but in its archive', old.partition_name
       using errcode = 'BT005', constraint = 'archives_are_kept', table = 'archives';
   end if;
@@ -70,16 +74,43 @@ create table archived_entries (
   constraint archived_entries_pkey primary key (archive_id, org_id, account, currency)
 );
 comment on table archived_entries is 'Sums of each account in archived partitions of ledger_entries.';
+create function guard_archived_sum() returns trigger language plpgsql as $$
+begin
+  if exists (select from archives where id = coalesce(old.archive_id, new.archive_id) and dropped_at is not null) then
+    raise exception 'the rows that this adds up are nowhere but in their archive'
+      using errcode = 'BT005', constraint = 'archives_are_kept', table = tg_table_name;
+  end if;
+  return coalesce(new, old);
+end $$;
 do $$
 declare
   one text;
 begin
   foreach one in array array['archived_usage', 'archived_entries'] loop
+    execute format('create trigger guard_archived_sum before insert or update or delete on %I for each row execute function guard_archived_sum()', one);
+    execute format('create trigger refuse_truncate before truncate on %I for each statement execute function refuse_change()', one);
     execute format('alter table %I enable row level security', one);
     execute format('alter table %I force row level security', one);
     execute format('create policy inside on %I to berth_owner, berth_worker, berth_admin using (true) with check (true)', one);
     execute format('grant select on %I to berth_worker, berth_admin', one);
   end loop;
+end $$;
+
+-- Writes down what the rows of a partition add up to.
+create function archive_add_up(archive uuid) returns void
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  kept archives := (select a from archives a where id = archive);
+begin
+  delete from archived_usage where archive_id = archive;
+  delete from archived_entries where archive_id = archive;
+  if kept.table_name = 'usage_records' then
+    execute format('insert into archived_usage
+      select $1, interval_id, sum(quantity * microseconds(ended_at - started_at)) from %I group by interval_id', kept.partition_name) using archive;
+  elsif kept.table_name = 'ledger_entries' then
+    execute format('insert into archived_entries
+      select $1, org_id, account, currency, sum(amount_micros) from %I group by org_id, account, currency', kept.partition_name) using archive;
+  end if;
 end $$;
 
 create view archived_partitions with (security_invoker = true) as
@@ -93,6 +124,15 @@ alter table maintenances add constraint maintenances_task_known check (task in (
 alter table maintenances add column archive_id uuid constraint maintenances_archive_fkey references archives (id);
 alter table maintenances add constraint maintenances_archive_of_task check ((archive_id is not null) = (task in ('restore', 'verify')));
 comment on column maintenances.archive_id is 'What is brought back, or read.';
+
+-- What was marked and did not go: whoever takes it out by hand later keeps it.
+create function partition_unmark(target regclass) returns void
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  if exists (select from table_partitions where relid = target and not detaching) then
+    execute format('comment on table %s is null', target);
+  end if;
+end $$;
 
 -- Money, use and the audit log do not leave the database unless they were archived.
 create or replace function partition_drop(target regclass, patience interval) returns void
@@ -120,7 +160,6 @@ language plpgsql set search_path = public, pg_temp as $$
 declare
   parent text := (select relname from pg_class where oid = target and relkind = 'p');
   left_over regclass := to_regclass(quote_ident(restored));
-  one    record;
 begin
   perform set_config('lock_timeout', '60s', true);
   if left_over is not null then
@@ -135,6 +174,14 @@ begin
   -- So that attaching it reads no row.
   execute format('alter table %I add constraint partition_bound check (created_at < %L and (%L::timestamptz is null or created_at >= %L))',
                  restored, until, since, since);
+end $$;
+
+-- The foreign keys come after the rows: whoever writes under one locks a row for each.
+create function partition_restore_link(target regclass, restored name, patience interval) returns void
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  one record;
+begin
   call partition_lock_referenced(target, patience);
   for one in select conname, pg_get_constraintdef(oid) as definition from pg_constraint where conrelid = target and contype = 'f' loop
     execute format('alter table %I add constraint %I %s not valid', restored, one.conname, one.definition);
@@ -168,4 +215,4 @@ begin
   update archives set dropped_at = null, held_until = clock_timestamp() + held where partition_name = restored;
 end $$;
 
-revoke execute on function partition_drop, partition_restore_begin, partition_restore_prove, partition_restore_end, guard_archive from public;
+revoke execute on function partition_drop, partition_unmark, partition_restore_begin, partition_restore_link, partition_restore_prove, partition_restore_end, guard_archive, guard_archived_sum, archive_add_up from public;

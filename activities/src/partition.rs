@@ -260,6 +260,8 @@ impl Partitions {
                 self.prove_archive(&known.as_new()).await?;
             }
             db::partition::detach(&mut conn, partition).await?;
+        } else if let Some(known) = db::archive::of_partition(&mut conn, due.name()).await? {
+            self.prove_archive(&known.as_new()).await?;
         }
         drop(conn);
         let name = due.name().to_owned();

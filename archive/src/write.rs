@@ -18,6 +18,8 @@ use crate::{Error, Result};
 
 /// Rows of a group: what is held in memory at once, here and by whoever reads it.
 const GROUP_ROWS: usize = 32_768;
+/// The same in bytes, about.
+const GROUP_BYTES: usize = 16 << 20;
 /// Seconds from 1970, where files count from, to 2000, where `PostgreSQL` does.
 const EPOCHS_APART_MICROS: i64 = 946_684_800_000_000;
 
@@ -26,6 +28,7 @@ pub struct Writer<W: Write + Send> {
     file: SerializedFileWriter<W>,
     columns: Vec<Column>,
     pending: Vec<Row>,
+    pending_bytes: usize,
 }
 
 impl<W: Write + Send> Writer<W> {
@@ -40,6 +43,7 @@ impl<W: Write + Send> Writer<W> {
             file: SerializedFileWriter::new(to, schema, Arc::new(properties))?,
             columns,
             pending: Vec::new(),
+            pending_bytes: 0,
         })
     }
 
@@ -48,8 +52,9 @@ impl<W: Write + Send> Writer<W> {
         if row.0.len() != self.columns.len() {
             return Err(Error::Columns);
         }
+        self.pending_bytes += row.0.iter().flatten().map(Bytes::len).sum::<usize>();
         self.pending.push(row);
-        if self.pending.len() == GROUP_ROWS {
+        if self.pending.len() == GROUP_ROWS || self.pending_bytes >= GROUP_BYTES {
             self.flush()?;
         }
         Ok(())
@@ -77,6 +82,7 @@ impl<W: Write + Send> Writer<W> {
         }
         group.close()?;
         self.pending.clear();
+        self.pending_bytes = 0;
         Ok(())
     }
 }

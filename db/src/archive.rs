@@ -88,14 +88,14 @@ pub struct Column {
     pub nullable: bool,
 }
 
-/// Columns of a table, in its order.
-pub async fn columns(conn: &mut PgConnection, table: Guarded) -> Result<Vec<Column>> {
+/// Columns of a table or partition, in its order.
+pub async fn columns(conn: &mut PgConnection, table: &str) -> Result<Vec<Column>> {
     let columns = sqlx::query_as!(
         Column,
         r#"select attname::text as "name!", format_type(atttypid, atttypmod) as "kind!", not attnotnull as "nullable!"
            from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped
            order by attnum"#,
-        table.as_str(),
+        table,
     );
     Ok(columns.fetch_all(conn).await?)
 }
@@ -126,7 +126,9 @@ pub async fn keep(conn: &mut PgConnection, new: &NewArchive<'_>) -> Result<()> {
     )
     .fetch_one(&mut *conn)
     .await?;
-    rows::add_up(conn, ArchiveId::from(id), new.table, new.partition).await
+    let sums = sqlx::query!("select archive_add_up($1)", id);
+    sums.execute(conn).await?;
+    Ok(())
 }
 
 /// Archives, those of the latest time first, from before `after`.
@@ -252,6 +254,19 @@ pub async fn restore_begin(conn: &mut PgConnection, archive: &Archive) -> Result
         archive.partition,
         archive.since,
         archive.until,
+        PATIENCE_SECONDS,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives it the foreign keys that it will need, which new rows have to pass, and no others yet.
+pub async fn restore_link(conn: &mut PgConnection, archive: &Archive) -> Result<()> {
+    sqlx::query!(
+        "select partition_restore_link($1::text::regclass, $2::text::name, make_interval(secs => $3))",
+        archive.table.as_str(),
+        archive.partition,
         PATIENCE_SECONDS,
     )
     .execute(conn)

@@ -106,9 +106,7 @@ impl Shard<'_> {
         let standings = shard::standings(&mut tx, &accounts, period, self.epoch).await?;
         let mut tally = Tally::default();
         let due = self.due(&mut tx, standings, &mut tally).await?;
-        if !due.is_empty() {
-            self.all_there(&mut tx).await?;
-        }
+        self.all_there(&mut tx, &due).await?;
         let notes = reverse::reverse(&mut tx, self.run.id, &due, period).await?;
         let bills = charge::charge(&mut tx, self.run.id, &due, period, self.epoch).await?;
         let orgs: Vec<OrgId> = due.iter().map(|due| due.account.org_id).collect();
@@ -130,8 +128,14 @@ impl Shard<'_> {
 
     /// Nothing is billed anew of a period whose records, or entries, are in archives alone: what is
     /// not seen would be taken for not used.
-    async fn all_there(&self, conn: &mut PgConnection) -> Result<(), Refusal> {
-        for table in [Guarded::UsageRecords, Guarded::LedgerEntries] {
+    async fn all_there(&self, conn: &mut PgConnection, due: &[Due]) -> Result<(), Refusal> {
+        let again = due.iter().any(|due| due.revision > 0);
+        let read = [
+            (Guarded::UsageRecords, !due.is_empty()),
+            // Entries of a former bill are taken back.
+            (Guarded::LedgerEntries, again),
+        ];
+        for (table, _) in read.into_iter().filter(|(_, read)| *read) {
             let gone = db::archive::gone_until(&mut *conn, table).await?;
             if gone.is_some_and(|until| self.run.period.start < until) {
                 let why = format!("rows of {table} of its period are archived; restore them first");

@@ -28,6 +28,7 @@ use crate::refusal::Refusal;
 const FORMAT: &str = "berth-archive/1";
 /// A manifest has some kilobytes.
 const MANIFEST_BYTES: u64 = 1 << 20;
+const OTHER_ROWS: &str = "its rows are not those of its archive";
 
 /// Whether a table's partitions have to lie elsewhere before they are dropped.
 pub(super) async fn is_archived(conn: &mut PgConnection, table: Guarded) -> Result<bool, Refusal> {
@@ -69,28 +70,37 @@ impl Partitions {
         if !is_archived(&mut conn, table).await? {
             return Ok(None);
         }
-        let partition = match due(&mut conn, table, now).await? {
-            Some(Due::Attached(partition)) => partition,
-            // Somebody was killed before he dropped it: its archive has to be sound still.
-            Some(Due::Detached(name)) => as_partition(expect(&mut conn, &name).await?),
+        let (partition, known) = match due(&mut conn, table, now).await? {
+            Some(Due::Attached(partition)) => {
+                let known = db::archive::of_partition(&mut conn, &partition.name).await?;
+                (partition, known)
+            }
+            // Somebody was killed before he dropped it: its archive has to be sound still. Where there
+            // is none, none was asked for when it was detached.
+            Some(Due::Detached(name)) => match db::archive::of_partition(&mut conn, &name).await? {
+                Some(known) => (as_partition(known.clone()), Some(known)),
+                None => return Ok(None),
+            },
             None => return Ok(None),
         };
         drop(conn);
-        let mut tx = self.snapshot(table).await?;
-        let columns = rows::columns(&mut tx, table).await?;
-        let known = db::archive::of_partition(&mut tx, &partition.name).await?;
         if let Some(known) = known {
-            let there = rows::read(&mut tx, &partition.name, &columns, None).await?;
-            let sound = there.digest.0 == known.rows_sha256
-                && self.prove_archive(&known.as_new()).await.is_ok();
-            if sound {
-                return Ok(Some(partition.name));
+            if self.has_rows_of(&known).await? {
+                match self.prove_archive(&known.as_new()).await {
+                    Ok(_) => return Ok(Some(partition.name)),
+                    Err(refusal) if refusal.is_conflict() => {
+                        tracing::warn!(?refusal, "it is archived anew");
+                    }
+                    Err(refusal) => return Err(refusal),
+                }
+            } else if matches!(table.settings().archive, Archiving::Always) {
+                // Rows that nobody may change: no new archive is to hide that.
+                return Err(Refusal::conflict(partition.name, OTHER_ROWS));
             }
         }
-        let written = self.write(&mut tx, &partition, columns).await?;
+        let written = self.write(&partition).await?;
         let new = written.as_new(&partition);
         self.prove_archive(&new).await?;
-        tx.commit().await?;
         let mut tx = self.change(input).await?;
         db::archive::keep(&mut tx, &new).await?;
         audit::partition(&mut tx, input.maintenance_id, "archive", &partition.name).await?;
@@ -114,22 +124,26 @@ impl Partitions {
 
     /// Refuses to let a detached table go whose rows are not those of its archive.
     pub(super) async fn compare(&self, table: Guarded, name: &str) -> Result<(), Refusal> {
-        let mut tx = self.snapshot(table).await?;
-        let Some(known) = db::archive::of_partition(&mut tx, name).await? else {
-            if is_archived(&mut tx, table).await? {
-                return Err(Refusal::conflict(name, "it was not archived"));
+        let mut conn = self.pool.acquire().await?;
+        let known = db::archive::of_partition(&mut conn, name).await?;
+        drop(conn);
+        match known {
+            Some(known) if self.has_rows_of(&known).await? => Ok(()),
+            Some(_) => Err(Refusal::conflict(name, OTHER_ROWS)),
+            None if matches!(table.settings().archive, Archiving::Always) => {
+                Err(Refusal::conflict(name, "it was not archived"))
             }
-            return Ok(());
-        };
-        let columns = rows::columns(&mut tx, table).await?;
-        let there = rows::read(&mut tx, name, &columns, None).await?;
-        if there.digest.0 != known.rows_sha256 {
-            return Err(Refusal::conflict(
-                name,
-                "its rows are not those of its archive",
-            ));
+            // None was asked for when it was detached.
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether a table, attached or not, has the rows of its archive, in the columns that they had.
+    async fn has_rows_of(&self, known: &Archive) -> Result<bool, Refusal> {
+        let columns = columns_of(&known.as_new())?;
+        let mut tx = self.snapshot(known.table).await?;
+        let there = rows::read(&mut tx, &known.partition, &columns, None).await?;
+        Ok(there.digest.0 == known.rows_sha256)
     }
 
     /// A transaction of the owner's that sees one state of the database.
@@ -139,24 +153,23 @@ impl Partitions {
         Ok(tx)
     }
 
-    async fn write(
-        &self,
-        conn: &mut PgConnection,
-        partition: &Partition,
-        columns: Vec<Column>,
-    ) -> Result<Written, Refusal> {
+    async fn write(&self, partition: &Partition) -> Result<Written, Refusal> {
         let name = &partition.name;
         let local = |error: std::io::Error| Refusal::Away(format!("{name}: {error}"));
         let file = tempfile::tempfile().map_err(local)?;
         let into = file.try_clone().map_err(local)?;
-        let passed = rows::read(conn, name, &columns, Some(into)).await?;
+        let mut tx = self.snapshot(partition.table).await?;
+        let written_at = db::clock::now(&mut tx).await?;
+        let columns = rows::columns(&mut tx, name).await?;
+        let passed = rows::read(&mut tx, name, &columns, Some(into)).await?;
+        // What follows takes as long as the store does.
+        tx.commit().await?;
         let (file, length, digest) = rows::hash(name, file).await?;
         // By their digest: what is written twice is written to the same place.
         let path = format!("{}/{name}/{}.parquet", partition.table, passed.digest);
         let key = object(&path)?;
         self.objects.put(&key, file).await?;
         let bytes = i64::try_from(length).unwrap_or(i64::MAX);
-        let written_at = db::clock::now(conn).await?;
         let members = manifest(
             partition,
             &columns,
@@ -170,8 +183,8 @@ impl Partitions {
         let signed = sign_document::<ArchiveManifest>(members, &signing);
         let signed = signed.map_err(|error| Refusal::Away(format!("{name}: {error:?}")))?;
         let manifest = signed.as_json().clone();
-        let text = serde_json::to_vec(&manifest).unwrap_or_default();
-        self.objects.put_bytes(&beside(&path)?, &text).await?;
+        let (at, text) = beside(&path, &manifest)?;
+        self.objects.put_bytes(&at, &text).await?;
         Ok(Written {
             id: db::id::fresh(),
             passed,
@@ -189,9 +202,8 @@ impl Partitions {
         of: &NewArchive<'_>,
     ) -> Result<(File, Vec<Column>), Refusal> {
         let refused = |why: &str| Refusal::conflict(of.partition, why);
-        let at = beside(of.object_path)?;
-        let text = self.objects.get_bytes(&at, MANIFEST_BYTES).await?;
-        if serde_json::from_slice::<Value>(&text).ok().as_ref() != Some(of.manifest) {
+        let (at, text) = beside(of.object_path, of.manifest)?;
+        if self.objects.get_bytes(&at, MANIFEST_BYTES).await? != text {
             return Err(refused("the manifest is not the one that was signed"));
         }
         let claim = signed_document::claim::<ArchiveManifest>(of.manifest);
@@ -209,6 +221,9 @@ impl Partitions {
         if !(says("format", json!(FORMAT))
             && says("table", json!(of.table))
             && says("partition", json!(of.partition))
+            && says("since", json!(of.since.map(stamp).transpose()?))
+            && says("until", json!(stamp(of.until)?))
+            && says("file", json!(object(of.object_path)?.to_string()))
             && says("row_count", json!(of.rows))
             && says("rows_sha256", json!(Digest(of.rows_sha256).to_string()))
             && says("file_bytes", json!(of.bytes))
@@ -216,9 +231,7 @@ impl Partitions {
         {
             return Err(refused("the manifest says something else than is known"));
         }
-        let columns = of.manifest.get("columns").cloned().unwrap_or_default();
-        let columns: Vec<Column> = serde_json::from_value(columns)
-            .map_err(|_| refused("the manifest names columns that are not known"))?;
+        let columns = columns_of(of)?;
         let file = self.objects.get(&object(of.object_path)?).await?;
         let (file, length, digest) = rows::hash(of.partition, file).await?;
         if i64::try_from(length) != Ok(of.bytes) || digest.0 != of.file_sha256 {
@@ -279,10 +292,30 @@ fn object(path: &str) -> Result<ObjectKey, Refusal> {
     })
 }
 
-/// Where the manifest of a file is.
-fn beside(path: &str) -> Result<ObjectKey, Refusal> {
-    let stem = path.strip_suffix(".parquet").unwrap_or(path);
-    object(&format!("{stem}.json"))
+/// Where the manifest of a file is, and its text. It goes by its own digest: whoever writes a file once
+/// more does not write over another's manifest.
+fn beside(path: &str, manifest: &Value) -> Result<(ObjectKey, Vec<u8>), Refusal> {
+    let text = serde_json_canonicalizer::to_vec(manifest);
+    let text = text.map_err(|error| Refusal::conflict(path, error))?;
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let key = object(&format!("{folder}/{}.json", Digest::of(&text)))?;
+    Ok((key, text))
+}
+
+/// Columns that an archive has.
+fn columns_of(of: &NewArchive<'_>) -> Result<Vec<Column>, Refusal> {
+    let columns = of.manifest.get("columns").cloned().unwrap_or_default();
+    serde_json::from_value(columns).map_err(|_| {
+        Refusal::conflict(
+            of.partition,
+            "the manifest names columns that are not known",
+        )
+    })
+}
+
+fn stamp(at: OffsetDateTime) -> Result<String, Refusal> {
+    at.format(&Rfc3339)
+        .map_err(|error| Refusal::conflict(at, error))
 }
 
 fn manifest(
@@ -293,16 +326,12 @@ fn manifest(
     key: &ObjectKey,
     written_at: OffsetDateTime,
 ) -> Result<Map<String, Value>, Refusal> {
-    let text = |at: OffsetDateTime| {
-        let text = at.format(&Rfc3339);
-        text.map_err(|error| Refusal::conflict(&partition.name, error))
-    };
     let members = json!({
         "format": FORMAT,
         "table": partition.table,
         "partition": partition.name,
-        "since": partition.since.map(text).transpose()?,
-        "until": text(partition.until)?,
+        "since": partition.since.map(stamp).transpose()?,
+        "until": stamp(partition.until)?,
         "row_count": passed.rows,
         "rows_sha256": passed.digest.to_string(),
         "first_id": passed.ends.map(|(first, _)| first),
@@ -311,7 +340,7 @@ fn manifest(
         "file": key.to_string(),
         "file_bytes": bytes,
         "file_sha256": digest.to_string(),
-        "written_at": text(written_at)?,
+        "written_at": stamp(written_at)?,
     });
     match members {
         Value::Object(members) => Ok(members),

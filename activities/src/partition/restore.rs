@@ -40,12 +40,17 @@ impl Partitions {
         // What takes long holds no lock that a writer waits for.
         let mut tx = self.change(change).await?;
         rows::write(&mut tx, &known.partition, file, &columns).await?;
-        done(table, db::archive::restore_prove(&mut tx, &known).await)?;
         let back = rows::read(&mut tx, &known.partition, &columns, None).await?;
         if back.digest.0 != known.rows_sha256 {
             let why = "what came back is not what was archived";
             return Err(Refusal::conflict(known.partition, why));
         }
+        tx.commit().await?;
+        let mut tx = self.change(change).await?;
+        done(table, db::archive::restore_link(&mut tx, &known).await)?;
+        tx.commit().await?;
+        let mut tx = self.change(change).await?;
+        done(table, db::archive::restore_prove(&mut tx, &known).await)?;
         tx.commit().await?;
         let mut tx = self.change(change).await?;
         let held = value(&mut tx, &RESTORED_KEPT).await?;
@@ -66,7 +71,7 @@ async fn expect_columns(
     known: &Archive,
     columns: &[Column],
 ) -> Result<(), Refusal> {
-    let now = rows::columns(conn, known.table).await?;
+    let now = rows::columns(conn, known.table.as_str()).await?;
     let lost = columns.iter().find(|column| {
         let same = |one: &&Column| one.name == column.name && one.kind == column.kind;
         !now.iter().any(|one| same(&one))

@@ -3,7 +3,6 @@
 use archive::{Column, Decoder, Digest, Kind, Reader, Row, RowDigest, Writer};
 use bytes::Bytes;
 use db::PgConnection;
-use domain::data_growth::Guarded;
 use futures::TryStreamExt as _;
 use std::fs::File;
 use std::io::Seek as _;
@@ -26,11 +25,8 @@ pub(super) struct Passed {
     pub(super) ends: Option<(Uuid, Uuid)>,
 }
 
-/// Columns of a table. A type that has no form in a file is refused.
-pub(super) async fn columns(
-    conn: &mut PgConnection,
-    table: Guarded,
-) -> Result<Vec<Column>, Refusal> {
+/// Columns of a table, or of a partition. A type that has no form in a file is refused.
+pub(super) async fn columns(conn: &mut PgConnection, table: &str) -> Result<Vec<Column>, Refusal> {
     let columns = db::archive::columns(conn, table).await?.into_iter();
     columns
         .map(|column| {

@@ -56,6 +56,10 @@ pub(super) fn worker(ctx: &Context) -> Spec {
             ctx.memory.address(Port::WorkerMetrics),
         )
         .env("BERTH_DATABASE_OWNER_URL", owner)
+        .env(
+            "BERTH_OBJECTS_DIR",
+            ctx.layout.dir("objects").display().to_string(),
+        )
 }
 
 pub(super) fn relay(ctx: &Context) -> Spec {
@@ -88,10 +92,6 @@ fn role(ctx: &Context, name: &str, database_url: &str) -> Spec {
         .env(
             "BERTH_KEYRING_DIR",
             ctx.layout.dir("keyring").display().to_string(),
-        )
-        .env(
-            "BERTH_OBJECTS_DIR",
-            ctx.layout.dir("objects").display().to_string(),
         )
 }
 

@@ -1,10 +1,8 @@
 //! Rows of one partition. Its name is data here, and a part of the statement: the catalog's own names,
 //! in quotes.
 
-use domain::data_growth::Guarded;
-use domain::id::ArchiveId;
 use futures::stream::BoxStream;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
 use super::Column;
 use crate::error::Result;
@@ -35,36 +33,6 @@ pub async fn copy_in<'c>(
         names(columns),
     );
     Ok(conn.copy_in_raw(&sql).await?)
-}
-
-/// Writes down what the rows of a partition add up to.
-pub(super) async fn add_up(
-    conn: &mut PgConnection,
-    id: ArchiveId,
-    table: Guarded,
-    partition: &str,
-) -> Result<()> {
-    let (sums, of) = match table {
-        Guarded::UsageRecords => (
-            "archived_usage",
-            "interval_id, sum(quantity * microseconds(ended_at - started_at))",
-        ),
-        Guarded::LedgerEntries => (
-            "archived_entries",
-            "org_id, account, currency, sum(amount_micros)",
-        ),
-        Guarded::AuditLogs | Guarded::OutboxEvents | Guarded::WorkflowIntents => return Ok(()),
-    };
-    let keys = of.split_once(", sum").map_or(of, |(keys, _)| keys);
-    let partition = quoted(partition);
-    for sql in [
-        format!("delete from {sums} where archive_id = $1"),
-        format!("insert into {sums} select $1, {of} from {partition} group by {keys}"),
-    ] {
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(id.uuid());
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
 }
 
 fn names(columns: &[Column]) -> String {

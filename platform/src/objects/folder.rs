@@ -15,8 +15,9 @@ use super::{ObjectError, Result};
 /// Of folders and files: nobody else's business.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
-/// What the name of an unfinished object ends with. No path of an object begins with it.
-const UNFINISHED: &str = ".unfinished";
+/// Where objects are until they are whole, beside the namespaces. What is in there while nobody writes
+/// was left by somebody who was killed.
+const UNFINISHED: &str = "unfinished";
 
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
@@ -29,33 +30,34 @@ impl Folder {
     }
 
     pub(super) async fn put(&self, key: &ObjectKey, mut content: File) -> Result<()> {
-        self.at(key, move |folder, path| {
+        let (root, namespace) = (self.root.clone(), key.namespace);
+        let path = PathBuf::from(key.path.as_str());
+        let done = blocking(move || {
+            let folder = open(&root, namespace.as_str())?;
+            let aside = open(&root, UNFINISHED)?;
             let parent = path.parent().unwrap_or(Path::new(""));
             if !parent.as_os_str().is_empty() {
-                folder
-                    .create_dir_with(parent, DirBuilder::new().recursive(true).mode(FOLDER_MODE))?;
+                folder.create_dir_with(parent, &builder())?;
             }
-            let unfinished = format!("{}{UNFINISHED}", path.display());
-            // Left by somebody who was killed, or planted: gone before a new one is made.
-            match folder.remove_file(&unfinished) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            let unfinished = format!("{:016x}", rand::random::<u64>());
             let mut options = OpenOptions::new();
             options.write(true).create_new(true).mode(FILE_MODE);
-            let mut to = folder.open_with(&unfinished, &options)?.into_std();
+            let mut to = aside.open_with(&unfinished, &options)?.into_std();
             io::copy(&mut content, &mut to)?;
             to.sync_all()?;
-            folder.rename(&unfinished, &folder, &path)?;
-            // A name is there for good once its folder is.
-            let parent = if parent.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                parent
-            };
-            folder.open(parent)?.sync_all()
-        })
-        .await
+            aside.rename(&unfinished, &folder, &path)?;
+            // A name is there for good once its folder is, and so on.
+            for above in path.ancestors().skip(1) {
+                let above = if above.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    above
+                };
+                folder.open(above)?.sync_all()?;
+            }
+            Ok(())
+        });
+        Ok(done.await?)
     }
 
     pub(super) async fn get(&self, key: &ObjectKey) -> Result<File> {
@@ -72,10 +74,9 @@ impl Folder {
         let root = self.root.clone();
         blocking(move || {
             let mut last = None;
-            for entry in open(&root, namespace)?.entries()? {
+            for entry in open(&root, namespace.as_str())?.entries()? {
                 let name = entry?.file_name();
                 let path: Option<ObjectPath> = name.to_str().and_then(|name| name.parse().ok());
-                let path = path.filter(|path| !path.as_str().ends_with(UNFINISHED));
                 last = last.max(path);
             }
             Ok(last)
@@ -92,7 +93,7 @@ impl Folder {
     ) -> Result<T> {
         let (root, namespace) = (self.root.clone(), key.namespace);
         let path = PathBuf::from(key.path.as_str());
-        let done = blocking(move || act(open(&root, namespace)?, path)).await;
+        let done = blocking(move || act(open(&root, namespace.as_str())?, path)).await;
         done.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ObjectError::Missing(key.clone()),
             _ => error.into(),
@@ -100,16 +101,20 @@ impl Folder {
     }
 }
 
-/// The folder of a namespace, which is made where there is none.
-fn open(root: &Path, namespace: Namespace) -> io::Result<Dir> {
+fn builder() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(FOLDER_MODE);
+    builder
+}
+
+/// A folder below the root, which is made where there is none.
+fn open(root: &Path, name: &str) -> io::Result<Dir> {
     if !root.exists() {
         Dir::create_ambient_dir_all(root, ambient_authority())?;
     }
     let root = Dir::open_ambient_dir(root, ambient_authority())?;
-    root.create_dir_with(namespace.as_str(), &builder)?;
-    root.open_dir(namespace.as_str())
+    root.create_dir_with(name, &builder())?;
+    root.open_dir(name)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,40 +1,43 @@
 //! Objects in a bucket.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::object_path::{Namespace, ObjectKey, ObjectPath};
 use futures::TryStreamExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore as _, ObjectStoreExt as _, RetryConfig};
+use object_store::{
+    ClientOptions, ObjectStore as _, ObjectStoreExt as _, RetryConfig, WriteMultipart,
+};
 use secrecy::ExposeSecret as _;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{ObjectError, Result};
 use crate::settings::S3Settings;
 
-/// A request and its answer.
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// How long nothing may come; the whole of an object may take as long as it does.
+const SILENCE: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tries of one request beside the first; whoever asks tries again after that.
 const RETRIES: usize = 2;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is sent at once; a bucket takes 10,000 such parts.
 const PART_BYTES: usize = 8 << 20;
+/// Such parts on their way.
+const AT_ONCE: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct S3 {
-    store: Arc<AmazonS3>,
+    store: AmazonS3,
 }
 
 impl S3 {
     pub(super) fn new(settings: &S3Settings) -> anyhow::Result<Self> {
         drop(rustls::crypto::ring::default_provider().install_default());
         let options = ClientOptions::new()
-            .with_timeout(TIMEOUT)
+            .with_timeout_disabled()
+            .with_read_timeout(SILENCE)
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_allow_http(true);
         let retry = RetryConfig {
@@ -53,25 +56,44 @@ impl S3 {
             builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
         }
         Ok(Self {
-            store: Arc::new(builder.build()?),
+            store: builder.build()?,
         })
     }
 
     pub(super) async fn put(&self, key: &ObjectKey, content: File) -> Result<()> {
-        let mut content = tokio::fs::File::from_std(content);
-        let mut to = BufWriter::with_capacity(self.store.clone(), path(key)?, PART_BYTES);
-        let sent = async {
-            tokio::io::copy(&mut content, &mut to).await?;
-            // What has no end is no object.
-            to.shutdown().await
-        };
-        Ok(sent.await?)
+        let (key, mut content) = (path(key)?, tokio::fs::File::from_std(content));
+        let mut piece = part(&mut content).await?;
+        if piece.len() < PART_BYTES {
+            self.store.put(&key, piece.into()).await.map_err(away)?;
+            return Ok(());
+        }
+        let upload = self.store.put_multipart(&key).await.map_err(away)?;
+        let mut to = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+        // Parts that never become an object would be paid for: `finish` aborts by itself, the rest here.
+        while !piece.is_empty() {
+            to.put(piece.into());
+            let next = async {
+                to.wait_for_capacity(AT_ONCE).await.map_err(away)?;
+                Ok(part(&mut content).await?)
+            };
+            piece = match next.await {
+                Ok(piece) => piece,
+                Err(error) => {
+                    if let Err(error) = to.abort().await {
+                        tracing::warn!(%error, %key, "parts of it may be left");
+                    }
+                    return Err(error);
+                }
+            };
+        }
+        to.finish().await.map_err(away)?;
+        Ok(())
     }
 
     pub(super) async fn get(&self, key: &ObjectKey) -> Result<File> {
         let failed = |error| match error {
             object_store::Error::NotFound { .. } => ObjectError::Missing(key.clone()),
-            other => ObjectError::unavailable(&other),
+            other => away(other),
         };
         let mut content = tokio::fs::File::from_std(tempfile::tempfile()?);
         let mut from = self
@@ -93,10 +115,25 @@ impl S3 {
             let name = one.location.filename().and_then(|name| name.parse().ok());
             std::future::ready(Ok(last.max(name)))
         });
-        last.await.map_err(|error| ObjectError::unavailable(&error))
+        last.await.map_err(away)
     }
 }
 
 fn path(key: &ObjectKey) -> Result<Path> {
     Path::parse(key.to_string()).map_err(|error| ObjectError::unavailable(&error))
+}
+
+/// The next part of what is to be sent; shorter than a part only at the end.
+async fn part(content: &mut tokio::fs::File) -> std::io::Result<Vec<u8>> {
+    let mut piece = Vec::with_capacity(PART_BYTES);
+    content
+        .take(PART_BYTES as u64)
+        .read_to_end(&mut piece)
+        .await?;
+    Ok(piece)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what map_err hands over")]
+fn away(error: object_store::Error) -> ObjectError {
+    ObjectError::unavailable(&error)
 }

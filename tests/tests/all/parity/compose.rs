@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::tidy::compose::{Role, add, of_compose};
 
+/// Archives in a bucket are tested against a server of their own.
+const BUCKET: &str = "locally a folder is the store";
+
 /// Settings that one side has for itself: role, setting, why.
-const ONLY_IN_COMPOSE: [(&str, &str, &str); 9] = [
+const ONLY_IN_COMPOSE: [(&str, &str, &str); 14] = [
     (
         "api",
         "BERTH_TRUSTED_PROXY_CIDRS",
@@ -28,6 +31,11 @@ const ONLY_IN_COMPOSE: [(&str, &str, &str); 9] = [
     ("api", "OIDC_CLIENT_SECRET", "no provider runs locally"),
     ("api", "BERTH_OIDC_AUDIENCE", "no provider runs locally"),
     ("api", "BERTH_OIDC_CLIENTS", "no provider runs locally"),
+    ("worker", "BERTH_OBJECTS_BUCKET", BUCKET),
+    ("worker", "BERTH_OBJECTS_ENDPOINT", BUCKET),
+    ("worker", "BERTH_OBJECTS_REGION", BUCKET),
+    ("worker", "BERTH_OBJECTS_ACCESS_KEY_ID", BUCKET),
+    ("worker", "BERTH_OBJECTS_SECRET_ACCESS_KEY", BUCKET),
 ];
 const ONLY_LOCAL: [(&str, &str, &str); 4] = [
     ("relay", "NODE_PROBE_ALLOWED_CIDRS", "not used by a relay"),
