@@ -22,6 +22,9 @@ part 'containers (the file; nothing is started)'
 part 'alert rules, each with a firing and a quiet case'
 promtool check rules ops/prometheus/rules/*.yml >&2
 promtool test rules ops/prometheus/tests/*.yml >&2
+part 'dashboards'
+drawn=$(python3 scripts/ci/dashboards.py ops/grafana/*.json)
+promtool check rules <(printf '%s' "$drawn") >&2
 part 'guards: rooms, documents, watchlist'
 SQLX_OFFLINE=true cargo test -q --workspace --locked --test all -- tidy::
 if command -v cargo-deny >/dev/null; then

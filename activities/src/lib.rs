@@ -4,6 +4,7 @@
 pub mod access;
 pub mod allocation;
 mod audit;
+pub mod audit_chain;
 pub mod balance;
 pub mod billing;
 pub mod capacity;
@@ -20,6 +21,7 @@ mod quarantine;
 mod receipt;
 pub mod reconciliation;
 pub mod refusal;
+pub mod retention;
 pub mod rotation;
 pub mod step;
 pub mod sweep;

@@ -1,6 +1,7 @@
 //! Tables that only grow: converted to partitions while they are written to, and kept ahead of time.
 
 mod archive;
+mod chain;
 mod restore;
 mod rows;
 mod run;
@@ -8,11 +9,12 @@ mod run;
 use std::sync::Arc;
 
 use contract::partition::{
-    Archive, ArchiveInput, Bind, Close, CloseInput, CutOver, Expire, Maintained, Open, OpenInput,
-    Opened, Premade, Premake, Prove, Restore, TableInput, Verify,
+    Archive, ArchiveInput, AuditInput, Bind, Close, CloseInput, CutOver, Expire, Maintained, Open,
+    OpenInput, Opened, Premade, Premake, Prove, ProveAudit, Restore, TableInput, Verify,
 };
 use db::partition::{Form, Partition};
 use db::{PgConnection, PgPool, Postgres, Transaction};
+use domain::audit_chain::Proof;
 use domain::data_growth::Guarded;
 use domain::id::MaintenanceId;
 use domain::partition::Interval;
@@ -122,6 +124,24 @@ impl Partitions {
         input: ArchiveInput,
     ) -> Result<String, ActivityError> {
         let step = async { Ok(self.read_back(input).await?) };
+        Ok(beat(&ctx, step).await?)
+    }
+
+    #[activity(definition = ProveAudit)]
+    pub async fn prove_audit(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: AuditInput,
+    ) -> Result<Proof, ActivityError> {
+        let step = async {
+            let proof = self.prove_chains(input.archives).await?;
+            let text = format!(
+                "{} entries, {} in archives, {} signed heads",
+                proof.entries, proof.archived_entries, proof.checkpoints
+            );
+            self.tell(input.maintenance_id, "audit", &text).await?;
+            Ok(proof)
+        };
         Ok(beat(&ctx, step).await?)
     }
 

@@ -51,7 +51,7 @@ impl From<sqlx::Error> for Refusal {
 impl From<ObjectError> for Refusal {
     fn from(error: ObjectError) -> Self {
         match error {
-            ObjectError::Missing(_) => Self::Conflict(error.to_string()),
+            ObjectError::Missing(_) | ObjectError::TooLarge(_) => Self::Conflict(error.to_string()),
             ObjectError::Unavailable(_) => Self::Away(error.to_string()),
         }
     }

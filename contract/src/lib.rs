@@ -6,6 +6,7 @@
 pub mod access;
 pub mod allocation;
 pub mod attribute;
+pub mod audit;
 pub mod balance;
 pub mod billing;
 pub mod capacity;
@@ -15,6 +16,7 @@ pub mod node;
 pub mod partition;
 pub mod queue;
 pub mod reconciliation;
+pub mod retention;
 pub mod rotation;
 pub mod sweep;
 pub mod workflow_id;

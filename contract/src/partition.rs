@@ -1,5 +1,6 @@
 //! Looking after the tables that only grow; queue `maintenance`.
 
+use domain::audit_chain::Proof;
 use domain::data_growth::Guarded;
 use domain::id::{ArchiveId, MaintenanceId};
 use domain::partition::{Outcome, Report, Task};
@@ -28,6 +29,22 @@ pub struct Opened {
     /// Those that are looked after; none in a run that is about an archive.
     pub tables: Vec<Planned>,
     pub archive: Option<ArchiveWork>,
+    /// The chains of the audit log are to be proved, with or without what lies in archives.
+    #[serde(default)]
+    pub audit: Option<AuditWork>,
+}
+
+/// What is to be proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditWork {
+    pub archives: bool,
+}
+
+/// The chains of the audit log in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditInput {
+    pub maintenance_id: MaintenanceId,
+    pub archives: bool,
 }
 
 /// What is to be done with an archive.
@@ -136,6 +153,12 @@ impl PartitionSteps {
         unimplemented!()
     }
 
+    /// Reads the audit log, its chains and their signed heads, and says what is wrong.
+    #[activity(name = "audit.prove")]
+    pub fn prove_audit(_: AuditInput) -> Result<Proof, ActivityError> {
+        unimplemented!()
+    }
+
     /// Drops the oldest partition that has served its time, and says which. `None`: there is none, or
     /// somebody waits for its rows still.
     #[activity(name = "partition.expire")]
@@ -151,5 +174,5 @@ impl PartitionSteps {
 }
 
 pub use self::partition_steps::{
-    Archive, Bind, Close, CutOver, Expire, Open, Premake, Prove, Restore, Verify,
+    Archive, Bind, Close, CutOver, Expire, Open, Premake, Prove, ProveAudit, Restore, Verify,
 };

@@ -46,6 +46,16 @@ pub const PARTITION_MAINTENANCE: &str = "PartitionMaintenance";
 /// Id of its schedule, and what the ids of its runs begin with.
 pub const PARTITION_SCHEDULE: &str = "partition-maintenance";
 
+/// Type of the workflow that seals the audit log.
+pub const AUDIT_SEALING: &str = "AuditSealing";
+/// Id of its schedule, and what the ids of its runs begin with.
+pub const AUDIT_SCHEDULE: &str = "audit-sealing";
+
+/// Type of the workflow that forgets what has served its time.
+pub const RETENTION: &str = "Retention";
+/// Id of its schedule, and what the ids of its runs begin with.
+pub const RETENTION_SCHEDULE: &str = "retention";
+
 /// `allocation/{alloc_id}`
 pub fn allocation(id: AllocationId) -> String {
     format!("allocation/{id}")

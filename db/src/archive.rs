@@ -219,6 +219,23 @@ pub async fn verified(conn: &mut PgConnection, id: ArchiveId) -> Result<()> {
     one_row(&done.execute(conn).await?)
 }
 
+/// Archives of a table whose rows are not in it, the oldest first.
+pub async fn gone(conn: &mut PgConnection, table: Guarded) -> Result<Vec<Archive>> {
+    let ids = sqlx::query_scalar!(
+        r#"select id as "id!" from archived_partitions where table_name = $1"#,
+        table.as_str(),
+    );
+    let ids = ids.fetch_all(&mut *conn).await?;
+    let which = Which {
+        table: Some(table),
+        ..Which::default()
+    };
+    let mut all = list(conn, which, None, i64::MAX).await?;
+    all.retain(|one| ids.contains(&one.id.uuid()));
+    all.sort_by_key(|one| one.until);
+    Ok(all)
+}
+
 /// Up to where rows of a table are in archives alone; `None`: they are all there.
 pub async fn gone_until(conn: &mut PgConnection, table: Guarded) -> Result<Option<OffsetDateTime>> {
     let until = sqlx::query_scalar!(

@@ -168,6 +168,31 @@ pub async fn age_seconds(conn: &mut PgConnection) -> Result<f64> {
     Ok(age.fetch_one(conn).await?)
 }
 
+/// The last times that the audit log was proved.
+#[derive(Debug, Clone, Copy)]
+pub struct LastProof {
+    /// How much was wrong, the last time or the last time that archives were read.
+    pub findings: i64,
+    /// How long ago; where it never was, since there is something signed to prove it by.
+    pub age_seconds: f64,
+}
+
+pub async fn last_proof(conn: &mut PgConnection) -> Result<LastProof> {
+    let proof = sqlx::query_as!(
+        LastProof,
+        r#"with proofs as (
+             select m.task, m.ended_at, (r -> 'audit' ->> 'finding_count')::bigint as findings
+             from maintenances m, jsonb_array_elements(m.report) as r
+             where m.ended_at is not null and r ? 'audit')
+           select greatest(
+                    (select findings from proofs order by ended_at desc limit 1),
+                    (select findings from proofs where task = 'audit' order by ended_at desc limit 1), 0) as "findings!",
+                  coalesce(extract(epoch from clock_timestamp() - coalesce(
+                    (select max(ended_at) from proofs), (select min(created_at) from audit_checkpoints))), 0)::float8 as "age_seconds!""#
+    );
+    Ok(proof.fetch_one(conn).await?)
+}
+
 /// Keeps how large a table is, for its growth to be told.
 pub async fn keep_sample(conn: &mut PgConnection, sample: &Sample) -> Result<()> {
     sqlx::query!(

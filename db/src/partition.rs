@@ -242,8 +242,8 @@ pub async fn analyze(conn: &mut PgConnection, table: Guarded) -> Result<()> {
     Ok(())
 }
 
-/// Rows of a partition that somebody waits for still: what was not handed on from an outbox, or not
-/// billed.
+/// Rows of a partition that somebody waits for still: what was not handed on from an outbox, not
+/// billed, or not sealed.
 pub async fn owed(conn: &mut PgConnection, partition: &Partition) -> Result<i64> {
     let (since, until) = (partition.since, partition.until);
     let owed = match partition.table {
@@ -281,7 +281,18 @@ pub async fn owed(conn: &mut PgConnection, partition: &Partition) -> Result<i64>
             .fetch_one(conn)
             .await?
         }
-        Guarded::LedgerEntries | Guarded::AuditLogs => 0,
+        // What is in no chain yet.
+        Guarded::AuditLogs => {
+            sqlx::query_scalar!(
+                r#"select count(*) as "owed!" from audit_unsealed
+                   where created_at < $2 and ($1::timestamptz is null or created_at >= $1)"#,
+                since,
+                until,
+            )
+            .fetch_one(conn)
+            .await?
+        }
+        Guarded::LedgerEntries => 0,
     };
     Ok(owed)
 }

@@ -6,6 +6,7 @@
 #![warn(clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
 pub mod api_key;
+pub mod audit_chain;
 pub mod balance;
 pub mod billing;
 pub mod browser_session;
@@ -34,6 +35,7 @@ pub mod quota;
 pub mod rate;
 pub mod reason;
 pub mod reconciliation;
+pub mod retention;
 pub mod role;
 pub mod rotation;
 pub mod signed_document;

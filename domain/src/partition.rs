@@ -8,6 +8,7 @@ pub use self::plan::Step;
 use strum::{EnumString, FromRepr, IntoStaticStr, VariantArray};
 use time::{Date, Duration, OffsetDateTime, Time, UtcOffset};
 
+use crate::audit_chain::Proof;
 use crate::data_growth::Guarded;
 use crate::policy::{self, Policy};
 
@@ -188,6 +189,8 @@ pub enum Task {
     Restore,
     /// An archive is read back, whether it is what it was.
     Verify,
+    /// The chains of the audit log are proved.
+    Audit,
 }
 
 impl Task {
@@ -247,6 +250,9 @@ pub struct Report {
     /// Partitions that came back from their archives.
     #[serde(default)]
     pub restored: Vec<String>,
+    /// What is wrong with the chains of the audit log; `None`: nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Proof>,
     /// The step that failed for good, and why.
     pub failed: Option<String>,
 }
@@ -260,6 +266,7 @@ impl Report {
             archived: Vec::new(),
             dropped: Vec::new(),
             restored: Vec::new(),
+            audit: None,
             failed: None,
         }
     }

@@ -183,6 +183,16 @@ policies! {
         "The same of intents.";
     RESTORED_KEPT = "partition.restored_kept_seconds", Seconds 60..=31_536_000, default 604_800,
         "How long a partition stays that was brought back from an archive.";
+    IDEMPOTENCY_KEYS_KEPT = "retention.idempotency_keys_seconds", Seconds 0..=31_536_000, default 86_400,
+        "How long an idempotency record stays once it has expired.";
+    TERMINAL_SESSIONS_KEPT = "retention.terminal_sessions_seconds", Seconds 86_400..=3_153_600_000, default 7_776_000,
+        "How long it is known that a terminal was opened, and with which ticket.";
+    BROWSER_SESSIONS_KEPT = "retention.browser_sessions_seconds", Seconds 0..=31_536_000, default 2_592_000,
+        "How long a browser's session stays once it is over.";
+    DEAD_LETTERS_KEPT = "retention.dead_letters_seconds", Seconds 0..=31_536_000, default 7_776_000,
+        "How long a dead letter stays once it was sent again. Others stay.";
+    AUDIT_CHECKPOINT = "audit.checkpoint_seconds", Seconds 60..=86_400, default 3_600,
+        "How often the heads of the audit log's chains are signed and exported, where they have moved.";
     RELAY_ATTEMPTS = "relay.attempts_max", Count 1..=1_000, default 10,
         "Tries to deliver an event or intent that is refused, before it becomes a dead letter.";
     RELAY_BACKOFF = "relay.backoff_max_seconds", Seconds 1..=3_600, default 30,

@@ -22,6 +22,8 @@ use crate::settings::ObjectSettings;
 pub enum ObjectError {
     #[error("there is no object {0}")]
     Missing(ObjectKey),
+    #[error("the object {0} is larger than any of its kind")]
+    TooLarge(ObjectKey),
     /// Away, full, or not letting us in: it may work later.
     #[error("the object storage: {0}")]
     Unavailable(String),
@@ -102,8 +104,7 @@ impl Objects {
         let content = self.get(key).await?;
         let length = content.metadata()?.len();
         if length > limit {
-            let text = format!("{key} has {length} bytes, {limit} at most were expected");
-            return Err(ObjectError::Unavailable(text));
+            return Err(ObjectError::TooLarge(key.clone()));
         }
         let mut bytes = Vec::new();
         content.take(limit).read_to_end(&mut bytes)?;

@@ -4,8 +4,8 @@ use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions};
 use temporalio_common::data_converters::DataConverter;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::{
-    Allocation, BalanceGuard, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment,
-    NodeHealthSweep, PartitionMaintenance, Reconciliation, Sweep,
+    Allocation, AuditSealing, BalanceGuard, BillingRun, KeyRotation, MeteringWindow,
+    NodeEnrollment, NodeHealthSweep, PartitionMaintenance, Reconciliation, Retention, Sweep,
 };
 
 /// The history of a workflow's run (`None`: the latest), in the SDK's own JSON, which is the only
@@ -40,6 +40,8 @@ pub fn replayer(converter: DataConverter) -> anyhow::Result<WorkflowReplayer> {
         .register_workflow::<BalanceGuard>()?
         .register_workflow::<Reconciliation>()?
         .register_workflow::<PartitionMaintenance>()?
+        .register_workflow::<AuditSealing>()?
+        .register_workflow::<Retention>()?
         .register_workflow::<KeyRotation>()?
         .register_workflow::<Sweep>()?;
     Ok(WorkflowReplayer::new(options)?)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use activities::access::Access;
 use activities::allocation::Allocations;
+use activities::audit_chain::AuditChain;
 use activities::balance::Balances;
 use activities::billing::Bills;
 use activities::capacity::Capacity;
@@ -15,6 +16,7 @@ use activities::metering::Meters;
 use activities::node::Verification;
 use activities::partition::Partitions;
 use activities::reconciliation::Reconciliations;
+use activities::retention::Retention as RetentionSteps;
 use activities::rotation::Rotations;
 use activities::sweep::Sweeps;
 use contract::queue;
@@ -26,8 +28,8 @@ use temporalio_sdk::runtime::PollerBehavior;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{WorkerOptions, WorkflowRegistrationError};
 use workflows::{
-    Allocation, BalanceGuard, BillingRun, KeyRotation, MeteringWindow, NodeEnrollment,
-    NodeHealthSweep, PartitionMaintenance, Reconciliation, Sweep,
+    Allocation, AuditSealing, BalanceGuard, BillingRun, KeyRotation, MeteringWindow,
+    NodeEnrollment, NodeHealthSweep, PartitionMaintenance, Reconciliation, Retention, Sweep,
 };
 
 /// Queues that there is work for so far.
@@ -124,6 +126,14 @@ pub(crate) fn options(
                 .register_workflow::<Sweep>()?
                 .register_workflow::<NodeHealthSweep>()?
                 .register_workflow::<PartitionMaintenance>()?
+                .register_workflow::<AuditSealing>()?
+                .register_workflow::<Retention>()?
+                .register_activities(RetentionSteps { pool: pool() })
+                .register_activities(AuditChain {
+                    pool: pool(),
+                    objects: world.objects.clone(),
+                    signer: world.machines.signer.clone(),
+                })
                 .register_activities(Partitions {
                     pool: pool(),
                     owner: world.owner.clone(),

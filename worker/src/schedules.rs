@@ -17,8 +17,8 @@ use temporalio_client::schedules::{
 use temporalio_client::tonic::Code;
 use tokio_util::sync::CancellationToken;
 use workflows::{
-    BillingRun, KeyRotation, MeteringWindow, NodeHealthSweep, PartitionMaintenance, Reconciliation,
-    Sweep,
+    AuditSealing, BillingRun, KeyRotation, MeteringWindow, NodeHealthSweep, PartitionMaintenance,
+    Reconciliation, Retention, Sweep,
 };
 
 /// How often lost workflows are looked for.
@@ -33,6 +33,10 @@ const RECONCILE_EVERY: Duration = Duration::from_hours(24);
 const PARTITIONS_EVERY: Duration = Duration::from_hours(24);
 /// When: not at midnight, where partitions end and others do their work.
 const PARTITIONS_AT: Duration = Duration::from_mins(197);
+/// How often new entries of the audit log are sealed.
+const SEAL_EVERY: Duration = Duration::from_mins(1);
+/// How often what has served its time is forgotten.
+const RETENTION_EVERY: Duration = Duration::from_hours(1);
 /// How often it is looked whether a key is old enough to be replaced.
 const ROTATION_EVERY: Duration = Duration::from_hours(1);
 /// When the month before is billed: an hour after it was over, UTC.
@@ -61,6 +65,12 @@ async fn create(client: &Client) -> Result<(), ScheduleError> {
     let name = workflow_id::NODE_HEALTH_SCHEDULE;
     let start = ScheduleAction::start_workflow(NodeHealthSweep::run, (), maintenance, name);
     make(client, name, start, Times::every(HEALTH_EVERY)).await?;
+    let name = workflow_id::AUDIT_SCHEDULE;
+    let start = ScheduleAction::start_workflow(AuditSealing::run, (), maintenance, name);
+    make(client, name, start, Times::every(SEAL_EVERY)).await?;
+    let name = workflow_id::RETENTION_SCHEDULE;
+    let start = ScheduleAction::start_workflow(Retention::run, (), maintenance, name);
+    make(client, name, start, Times::every(RETENTION_EVERY)).await?;
     let name = workflow_id::METERING_SCHEDULE;
     let start = ScheduleAction::start_workflow(MeteringWindow::run, (), billing, name);
     make(client, name, start, Times::every(METERING_EVERY)).await?;

@@ -2,6 +2,7 @@
 //! take. No I/O, no clock: all of it must give the same commands when a history is replayed.
 
 mod allocation;
+mod audit_sealing;
 mod balance_guard;
 mod billing_run;
 mod key_rotation;
@@ -11,11 +12,13 @@ mod node_enrollment;
 mod node_health_sweep;
 mod partition_maintenance;
 mod reconciliation;
+mod retention;
 mod saga;
 mod step;
 mod sweep;
 
 pub use allocation::Allocation;
+pub use audit_sealing::AuditSealing;
 pub use balance_guard::BalanceGuard;
 pub use billing_run::BillingRun;
 pub use key_rotation::KeyRotation;
@@ -24,4 +27,5 @@ pub use node_enrollment::NodeEnrollment;
 pub use node_health_sweep::NodeHealthSweep;
 pub use partition_maintenance::PartitionMaintenance;
 pub use reconciliation::Reconciliation;
+pub use retention::Retention;
 pub use sweep::Sweep;

@@ -1,12 +1,13 @@
 //! Looks after the tables that only grow, one after the other: converts what has become too large,
 //! keeps partitions ahead, and archives and drops those that have served their time. What fails for good
-//! with one table keeps no other from its turn. A run may instead be about one archive: it is read, or
-//! brought back.
+//! with one table keeps no other from its turn. The schedule's run proves the audit log at its end. A
+//! run may instead be about one archive, which is read or brought back, or about the audit log.
 
 use contract::partition::{
-    ArchiveInput, ArchiveWork, CloseInput, Maintained, MaintenanceInput, OpenInput, PartitionSteps,
-    Planned, TableInput,
+    ArchiveInput, ArchiveWork, AuditInput, CloseInput, Maintained, MaintenanceInput, OpenInput,
+    PartitionSteps, Planned, TableInput,
 };
+use domain::data_growth::Guarded;
 use domain::id::MaintenanceId;
 use domain::partition::{Outcome, Report, Task};
 use temporalio_common::ActivityDefinition;
@@ -64,6 +65,13 @@ impl PartitionMaintenance {
             }
             reports.push(report);
         }
+        if let Some(work) = opened.audit {
+            let input = AuditInput {
+                maintenance_id,
+                archives: work.archives,
+            };
+            reports.push(prove_audit(ctx, input).await);
+        }
         let input = CloseInput {
             maintenance_id,
             reports,
@@ -116,6 +124,23 @@ async fn look_after(
         };
         report.dropped.push(dropped);
     }
+}
+
+/// What is wrong with the audit log is a failure: somebody has to look.
+async fn prove_audit(ctx: &WorkflowContext<PartitionMaintenance>, input: AuditInput) -> Report {
+    let mut report = Report::new(Guarded::AuditLogs);
+    let summary = "prove the chains of the audit log";
+    match step(ctx, PartitionSteps::prove_audit, input, summary).await {
+        Ok(proof) => {
+            let first = proof.findings.first();
+            let count = proof.finding_count;
+            report.failed =
+                first.map(|first| format!("{summary}: {count} findings, the first: {first}"));
+            report.audit = Some(proof);
+        }
+        Err(failed) => report.failed = Some(failed.0),
+    }
+    report
 }
 
 async fn handle(

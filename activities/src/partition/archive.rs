@@ -195,12 +195,8 @@ impl Partitions {
         })
     }
 
-    /// Whether all of an archive is there, signed, and what was written: its manifest, its file, each
-    /// row of it. Returns the file.
-    pub(super) async fn prove_archive(
-        &self,
-        of: &NewArchive<'_>,
-    ) -> Result<(File, Vec<Column>), Refusal> {
+    /// Whether what is known of an archive was signed, and lies in the store, too. Returns its columns.
+    pub(super) async fn prove_manifest(&self, of: &NewArchive<'_>) -> Result<Vec<Column>, Refusal> {
         let refused = |why: &str| Refusal::conflict(of.partition, why);
         let (at, text) = beside(of.object_path, of.manifest)?;
         if self.objects.get_bytes(&at, MANIFEST_BYTES).await? != text {
@@ -231,7 +227,17 @@ impl Partitions {
         {
             return Err(refused("the manifest says something else than is known"));
         }
-        let columns = columns_of(of)?;
+        columns_of(of)
+    }
+
+    /// Whether all of an archive is there, signed, and what was written: its manifest, its file, each
+    /// row of it. Returns the file.
+    pub(super) async fn prove_archive(
+        &self,
+        of: &NewArchive<'_>,
+    ) -> Result<(File, Vec<Column>), Refusal> {
+        let refused = |why: &str| Refusal::conflict(of.partition, why);
+        let columns = self.prove_manifest(of).await?;
         let file = self.objects.get(&object(of.object_path)?).await?;
         let (file, length, digest) = rows::hash(of.partition, file).await?;
         if i64::try_from(length) != Ok(of.bytes) || digest.0 != of.file_sha256 {

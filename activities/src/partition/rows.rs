@@ -194,7 +194,7 @@ impl std::io::Write for Hash {
 
 /// What is not sound stays so; a reader that broke down over it counts as that, too. A disk that is full
 /// is no such thing.
-fn ended<T>(
+pub(super) fn ended<T>(
     name: &str,
     done: Result<archive::Result<T>, tokio::task::JoinError>,
 ) -> Result<T, Refusal> {

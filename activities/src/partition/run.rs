@@ -1,7 +1,7 @@
 //! Where a run of the maintenance begins and ends.
 
 use contract::partition::{
-    ArchiveWork, CloseInput, Maintained, MaintenanceInput, OpenInput, Opened, Planned,
+    ArchiveWork, AuditWork, CloseInput, Maintained, MaintenanceInput, OpenInput, Opened, Planned,
 };
 use db::maintenance::{Maintenance, NewMaintenance};
 use db::partition::Form;
@@ -32,7 +32,10 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
     for sample in &samples {
         db::maintenance::keep_sample(&mut tx, sample).await?;
         let table = sample.table;
-        if archive.is_some() || found.only.is_some_and(|only| only != table) {
+        if archive.is_some()
+            || found.task == Task::Audit
+            || found.only.is_some_and(|only| only != table)
+        {
             continue;
         }
         let due = found.task == Task::Convert || sample.size.verdict(&triggers) == Verdict::Crossed;
@@ -44,8 +47,10 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
         };
         tables.push(Planned { table, convert });
     }
+    let audit = audit_work(&found);
     let text = match &archive {
         Some(work) => format!("{} is looked at", work.archive_id),
+        None if found.task == Task::Audit => "the audit log is looked at".to_owned(),
         None => format!("{} tables are looked after", tables.len()),
     };
     let done = StepState::Succeeded;
@@ -55,7 +60,18 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
         maintenance_id: found.id,
         tables,
         archive,
+        audit,
     }))
+}
+
+/// Whoever asks has all of the audit log proved; the schedule leaves out what archives hold, which
+/// nobody changes unnoticed.
+fn audit_work(run: &Maintenance) -> Option<AuditWork> {
+    match run.task {
+        Task::Audit => Some(AuditWork { archives: true }),
+        Task::Maintain if run.requested_by.is_none() => Some(AuditWork { archives: false }),
+        _ => None,
+    }
 }
 
 /// What a run that is about an archive has to do.

@@ -106,6 +106,7 @@ pub const PAYMENT_BOOK: Action = Action::new("payment.book", Needs::Token);
 pub const CREDIT_GIVE: Action = Action::new("credit.give", Needs::Operator);
 pub const BILLING_RUN_CREATE: Action = Action::new("billing_run.create", Needs::Operator);
 pub const PARTITION_MAINTAIN: Action = Action::new("partition.maintain", Needs::Operator);
+pub const AUDIT_VERIFY: Action = Action::new("audit.verify", Needs::Operator);
 pub const ARCHIVE_VERIFY: Action = Action::new("archive.verify", Needs::Operator);
 pub const ARCHIVE_RESTORE: Action = Action::new("archive.restore", Needs::Operator);
 pub const ROTATION_CREATE: Action = Action::new("rotation.create", Needs::Operator);

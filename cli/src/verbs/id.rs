@@ -4,7 +4,7 @@
 //! whether there is such a thing is the server's to say.
 
 use domain::id::{
-    AllocationId, ApiKeyId, ArchiveId, AuthorizationPolicyId, BillingRunId, DeadLetterId,
+    AllocationId, ApiKeyId, ArchiveId, AuditId, AuthorizationPolicyId, BillingRunId, DeadLetterId,
     IdentityId, InvoiceId, InvoiceLineId, MaintenanceId, NodeId, OperationId, OrgId, PriceId,
     ProjectId, QuotaId, ReconciliationId, RotationId, SshKeyId,
 };
@@ -33,6 +33,7 @@ parsers! {
     allocation, AllocationId, "an allocation";
     api_key, ApiKeyId, "an API key";
     archive, ArchiveId, "an archive";
+    audit_event, AuditId, "an entry of the audit log";
     authorization_policy, AuthorizationPolicyId, "a rule";
     billing_run, BillingRunId, "a billing run";
     reconciliation, ReconciliationId, "a reconciliation";

@@ -5,6 +5,7 @@
 
 mod alloc;
 mod api_key;
+mod audit;
 mod billing;
 mod console;
 mod dlq;
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     Workflow(Operator<workflow::Verb>),
     /// Tables that only grow (operators)
     Partition(Operator<partition::Verb>),
+    /// Who did what, and whether that is still what was written down (operators)
+    Audit(Operator<audit::Verb>),
     /// Replace keys, in time or as they were stolen (operators)
     Rotate(Operator<rotate::Verb>),
     /// Keys that Berth signs with (operators)
@@ -118,6 +121,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Quota(group) => group.run(console).await,
         Command::Rule(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
+        Command::Audit(group) => group.run(console).await,
         Command::Workflow(group) => group.run(console).await,
         Command::Partition(group) => group.run(console).await,
         Command::Rotate(group) => group.run(console).await,

@@ -1,6 +1,6 @@
 //! `berth partition`: tables that only grow.
 
-mod views;
+pub(super) mod views;
 
 use clap::Subcommand;
 use serde::Deserialize;

@@ -54,6 +54,42 @@ async fn tables_that_only_grow_are_measured_against_their_triggers() {
     stack.owner().get(PATH).await.problem(403, "forbidden");
 }
 
+/// Each metric that the dashboard draws is one that the relay has.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_draws_what_is_measured() {
+    let stack = rough_stack().await;
+    let file = tests::stack::workspace().join("ops/grafana/data_growth.json");
+    let text = std::fs::read_to_string(file).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array());
+    let name =
+        regex::Regex::new("(?:data_growth|partition|retention|audit)_[a-z_]+").expect("ours");
+    let drawn: std::collections::BTreeSet<String> = targets
+        .flatten()
+        .flat_map(|target| {
+            let expr = target["expr"].as_str().expect("an expression");
+            name.find_iter(expr).map(|found| found.as_str().to_owned())
+        })
+        .collect();
+    assert!(drawn.len() > 10, "{drawn:?}");
+    tests::eventually(
+        "every metric",
+        std::time::Duration::from_mins(2),
+        || async {
+            let metrics = stack.relay_metrics().await;
+            let has = |name: &String| {
+                let mut lines = metrics.lines();
+                lines.any(|line| line.split(['{', ' ']).next() == Some(name))
+            };
+            drawn.iter().all(has).then_some(())
+        },
+    )
+    .await;
+}
+
 /// What alerts go by is counted by the relay that leads, with the rights that it has.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_relay_that_leads_counts_what_alerts_go_by() {

@@ -12,6 +12,7 @@ use temporalio_client::WorkflowHistory;
 
 /// Each branch of each workflow, by the story that walks it.
 const BRANCHES: &[&str] = &[
+    "audit_sealing",
     "allocation_cancelled_in_ui",
     "allocation_continued",
     "allocation_degraded",
@@ -39,6 +40,7 @@ const BRANCHES: &[&str] = &[
     "node_health_sweep",
     "partition_maintenance",
     "partition_maintenance_converts",
+    "retention",
     "sweep",
 ];
 

@@ -3,6 +3,8 @@
 
 use db::PgConnection;
 use domain::policy::{self, Scope};
+use domain::retention::Forgotten;
+use time::Duration;
 
 /// For how long something may run after the money for it has ended, until people are called.
 const BALANCE_LATE_SECONDS: i32 = 60;
@@ -20,7 +22,7 @@ pub(super) async fn observe(conn: &mut PgConnection) -> db::Result<()> {
     Ok(())
 }
 
-/// Gauges that read more than a few rows: billing, and tables that only grow.
+/// Gauges that read more than a few rows: billing, tables that only grow, and the audit log.
 pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
     let now = db::clock::now(conn).await?;
     let billing = db::billing::watch::watch(conn, now).await?;
@@ -62,6 +64,23 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
         metrics::gauge!("partition_archive_lag_seconds", "table" => table.as_str())
             .set(late.max(0.0));
     }
+    // Tables that only grow have gauges of their own.
+    let small = Forgotten::ALL.iter().copied();
+    for what in small.filter(|what| what.guarded().is_none()) {
+        let kept = db::policy::resolve(conn, what.policy(), Scope::Platform).await?;
+        let (oldest, kept) = (db::retention::oldest(conn, what).await?, what.kept(kept));
+        let late = oldest.zip(kept);
+        let late = late.map_or(0.0, |(ended, kept)| (now - ended - kept).as_seconds_f64());
+        metrics::gauge!("retention_lag_seconds", "table" => what.as_str()).set(late.max(0.0));
+    }
+    let lag = db::audit_chain::lag(conn).await?;
+    metrics::gauge!("audit_seal_lag_seconds").set(lag.seal_seconds);
+    let every = db::policy::resolve(conn, &policy::AUDIT_CHECKPOINT, Scope::Platform).await?;
+    let late = lag.checkpoint_seconds - Duration::seconds(every).as_seconds_f64();
+    metrics::gauge!("audit_checkpoint_lag_seconds").set(late.max(0.0));
+    let proof = db::maintenance::last_proof(conn).await?;
+    metrics::gauge!("audit_chain_findings").set(gauge(proof.findings));
+    metrics::gauge!("audit_chain_proof_age_seconds").set(proof.age_seconds);
     let age = db::maintenance::age_seconds(conn).await?;
     metrics::gauge!("partition_maintenance_age_seconds").set(age);
     let rows = db::policy::resolve(conn, &policy::DATA_ROWS_TRIGGER, Scope::Platform).await?;

@@ -1,6 +1,7 @@
 //! `/admin`: what platform operators see and do.
 
 mod archives;
+mod audit_events;
 mod authorization_policies;
 mod billing_accounts;
 mod billing_runs;
@@ -46,6 +47,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         partitions::endpoints(),
         maintenances::endpoints(),
         archives::endpoints(),
+        audit_events::endpoints(),
         signing_keys::endpoints(),
     ]
     .into_iter()

@@ -124,7 +124,7 @@ impl Show for Plan {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Maintenance {
+pub(in crate::verbs) struct Maintenance {
     id: String,
     task: String,
     table: Option<String>,
@@ -143,7 +143,39 @@ struct Report {
     archived: Vec<String>,
     dropped: Vec<String>,
     restored: Vec<String>,
+    audit: Option<Proof>,
     failed: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Proof {
+    entries: u64,
+    archived_entries: u64,
+    checkpoints: u64,
+    finding_count: u64,
+    findings: Vec<Finding>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Finding {
+    fault: String,
+    organization_id: Option<String>,
+    seq: Option<i64>,
+    audit_event_id: Option<String>,
+    object: Option<String>,
+}
+
+impl Finding {
+    /// Such as `entry_changed: place 5 of org_…, audit_…`.
+    fn text(&self) -> String {
+        let place = self.seq.map(|seq| {
+            let of = self.organization_id.as_deref();
+            format!("place {seq} of {}", of.unwrap_or("no organization"))
+        });
+        let parts = [place, self.audit_event_id.clone(), self.object.clone()];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        format!("{}: {}", self.fault, parts.join(", "))
+    }
 }
 
 impl Report {
@@ -165,6 +197,13 @@ impl Report {
         if !self.dropped.is_empty() {
             done.push(format!("{} partitions dropped", self.dropped.len()));
         }
+        if let Some(proof) = &self.audit {
+            let (entries, archived) = (proof.entries, proof.archived_entries);
+            let (signed, wrong) = (proof.checkpoints, proof.finding_count);
+            done.push(format!(
+                "{entries} entries, {archived} in archives and {signed} signed heads read; wrong: {wrong}"
+            ));
+        }
         if let Some(failed) = &self.failed {
             done.push(format!("FAILED: {failed}"));
         }
@@ -184,6 +223,10 @@ impl Show for Maintenance {
         table.field("outcome", &self.outcome);
         for text in self.reports.iter().filter_map(Report::text) {
             table.field("done", text);
+        }
+        let proofs = self.reports.iter().filter_map(|one| one.audit.as_ref());
+        for finding in proofs.flat_map(|proof| &proof.findings) {
+            table.field("wrong", finding.text());
         }
         table
     }

@@ -3,10 +3,12 @@
 //! behind in the database, on a machine, in Temporal or in usage.
 
 mod allocation;
+mod audit;
 mod balance;
 mod billing;
 mod node;
 mod partition;
+mod retention;
 mod rotation;
 mod sweep;
 
@@ -35,6 +37,8 @@ async fn every_step_has_its_cases() {
         .chain(balance::STEPS.iter().copied())
         .chain(rotation::STEPS.iter().copied())
         .chain(partition::STEPS.iter().copied())
+        .chain(audit::STEPS.iter().copied())
+        .chain(retention::STEPS.iter().copied())
         .map(ToOwned::to_owned)
         .collect();
     assert_eq!(tried, declared);
@@ -68,6 +72,8 @@ async fn no_fault_of_a_step_leaves_anything_behind() {
     balance::run_all(&stack, &worker).await;
     rotation::run_all(&stack, &worker).await;
     partition::run_all(&stack, &worker).await;
+    audit::run_all(&stack, &worker).await;
+    retention::run_all(&stack, &worker).await;
     assert_eq!(stack.double_holds().await, 0);
     assert_eq!(stack.gpus_not_free().await, 0);
 }

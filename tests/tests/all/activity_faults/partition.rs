@@ -159,7 +159,7 @@ async fn maintain(stack: &Stack, table: &str) -> Value {
     ask(stack, "/api/v1/admin/partitions:maintain", &body).await
 }
 
-async fn ask(stack: &Stack, path: &str, body: &Value) -> Value {
+pub(super) async fn ask(stack: &Stack, path: &str, body: &Value) -> Value {
     let asked = stack.admin().post(path, body).await.expect(202);
     let id = asked["id"].as_str().expect("an id");
     let done = eventually("its end", LIMIT, || async {

@@ -43,13 +43,13 @@ pub(super) async fn content(scratch: &Scratch, table: Guarded) -> Option<String>
         .expect("rows")
 }
 
-pub(super) async fn archives(scratch: &Scratch) -> Vec<db::archive::Archive> {
+pub(crate) async fn archives(scratch: &Scratch) -> Vec<db::archive::Archive> {
     let mut conn = scratch.worker.acquire().await.expect("a connection");
     let all = db::archive::list(&mut conn, db::archive::Which::default(), None, 100).await;
     all.expect("archives")
 }
 
-pub(super) fn of(archive: &db::archive::Archive) -> ArchiveInput {
+pub(crate) fn of(archive: &db::archive::Archive) -> ArchiveInput {
     ArchiveInput {
         maintenance_id: MaintenanceId::from_uuid(Uuid::nil()),
         archive_id: archive.id,

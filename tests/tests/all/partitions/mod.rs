@@ -1,6 +1,6 @@
 //! Tables that only grow, and their partitions.
 
-mod archive;
+pub(crate) mod archive;
 mod archive_store;
 mod books;
 mod conversion;

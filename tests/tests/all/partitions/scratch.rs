@@ -19,19 +19,19 @@ use uuid::Uuid;
 
 use crate::tenancy::as_role;
 
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     /// As the role that owns the tables.
-    pub(super) owner: PgPool,
+    pub(crate) owner: PgPool,
     /// As the role of the workers.
-    pub(super) worker: PgPool,
+    pub(crate) worker: PgPool,
     /// As a superuser.
-    pub(super) root: PgPool,
+    pub(crate) root: PgPool,
     /// Its keyring, and its objects.
-    pub(super) dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 impl Scratch {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let stack = stack().await;
         let name = format!("scratch_{}", fresh().simple());
         let root = pool(&as_role(stack, "postgres")).await;
@@ -65,13 +65,13 @@ impl Scratch {
     }
 
     /// The steps of the maintenance, on this database.
-    pub(super) fn steps(&self) -> Partitions {
+    pub(crate) fn steps(&self) -> Partitions {
         let folder = self.dir.path().join("objects");
         self.steps_with(&ObjectSettings::Folder(folder))
     }
 
     /// The same with another object store.
-    pub(super) fn steps_with(&self, objects: &ObjectSettings) -> Partitions {
+    pub(crate) fn steps_with(&self, objects: &ObjectSettings) -> Partitions {
         let keyring = Keyring::open_or_create(&self.dir.path().join("keyring"));
         let kms = LocalKms::open(keyring.expect("a keyring")).expect("keysets");
         let sealer = Sealer::new(Arc::new(Kms::Local(kms)));
@@ -84,7 +84,7 @@ impl Scratch {
     }
 
     /// Sets a policy of the platform's.
-    pub(super) async fn set(&self, policy: &str, value: i64) {
+    pub(crate) async fn set(&self, policy: &str, value: i64) {
         sqlx::query(
             "insert into policy_values (key, scope_kind, scope_id, value, updated_by)
              select $1, 'platform', nobody, to_jsonb($2), nobody
@@ -97,7 +97,7 @@ impl Scratch {
         .expect("a policy");
     }
 
-    pub(super) async fn now(&self) -> time::OffsetDateTime {
+    pub(crate) async fn now(&self) -> time::OffsetDateTime {
         let mut conn = self.worker.acquire().await.expect("a connection");
         db::clock::now(&mut conn).await.expect("the time")
     }
@@ -140,12 +140,12 @@ pub(crate) fn input(table: Guarded) -> TableInput {
 }
 
 /// An id of this moment.
-pub(super) fn fresh() -> Uuid {
+pub(crate) fn fresh() -> Uuid {
     db::id::fresh::<EventId>().uuid()
 }
 
 /// An id of that millisecond.
-pub(super) fn id_at(at: time::OffsetDateTime) -> Uuid {
+pub(crate) fn id_at(at: time::OffsetDateTime) -> Uuid {
     let seconds = u64::try_from(at.unix_timestamp()).expect("after 1970");
     let millis = u32::from(at.millisecond()) * 1_000_000;
     let context = uuid::ContextV7::new();
@@ -171,7 +171,7 @@ pub(crate) async fn pool(url: &str) -> PgPool {
     options.connect(url).await.expect("a database")
 }
 
-pub(super) async fn execute(pool: &PgPool, sql: String) {
+pub(crate) async fn execute(pool: &PgPool, sql: String) {
     let sql = sqlx::AssertSqlSafe(sql);
     sqlx::raw_sql(sql).execute(pool).await.expect("a statement");
 }

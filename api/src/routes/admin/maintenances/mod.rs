@@ -3,6 +3,7 @@
 mod begin;
 mod get;
 mod list;
+mod proof;
 
 use db::maintenance::Maintenance;
 use domain::data_growth::Guarded;
@@ -13,6 +14,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 pub(super) use self::begin::{Run, begin};
+use self::proof::ProofView;
 use crate::endpoint::Endpoint;
 use crate::resource::Resource;
 
@@ -27,7 +29,7 @@ struct MaintenanceView {
     #[schema(value_type = String)]
     id: MaintenanceId,
     /// `maintain`: what is due; `convert`: the tables are converted whatever their size is; `restore`,
-    /// `verify`: an archive is brought back or read.
+    /// `verify`: an archive is brought back or read; `audit`: the audit log is proved.
     #[schema(value_type = String)]
     task: Task,
     /// Null: all of them.
@@ -72,6 +74,9 @@ struct ReportView {
     dropped: Vec<String>,
     /// Partitions that came back from their archives.
     restored: Vec<String>,
+    /// What became of proving the audit log; null: nobody did.
+    #[schema(required)]
+    audit: Option<ProofView>,
     /// The step that failed for good, and why.
     #[schema(required)]
     failed: Option<String>,
@@ -86,6 +91,7 @@ impl From<Report> for ReportView {
             archived: report.archived,
             dropped: report.dropped,
             restored: report.restored,
+            audit: report.audit.map(ProofView::from),
             failed: report.failed,
         }
     }

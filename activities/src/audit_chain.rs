@@ -1,0 +1,209 @@
+//! The audit log is sealed behind everybody's back: no change waits for another one's entry.
+
+mod entry;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use archive::{Decoder, Digest};
+use contract::audit::{Checkpoint, Seal};
+use db::audit_chain::{Link, Moved};
+use db::{PgConnection, PgPool};
+use domain::audit_chain::Head;
+use domain::id::OrgId;
+use domain::object_path::{Namespace, ObjectKey};
+use domain::policy::{self, Scope};
+use domain::signed_document::AuditHead;
+use domain::signing_key::Purpose;
+use futures::TryStreamExt as _;
+use platform::objects::Objects;
+use platform::signing::Signer;
+use serde_json::{Map, Value, json};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
+
+pub(crate) use self::entry::{Entry, columns};
+use crate::machine::beat;
+use crate::receipt::sign_document;
+use crate::refusal::Refusal;
+
+/// Entries that are sealed in one transaction.
+const BATCH: u32 = 1_000;
+/// Heads of one document.
+const HEADS: usize = 20_000;
+/// The form of the document.
+pub(crate) const FORMAT: &str = "berth-audit-head/1";
+
+/// The steps, on a pool of the role `berth_worker`.
+#[derive(Debug, Clone)]
+pub struct AuditChain {
+    pub pool: PgPool,
+    pub objects: Objects,
+    pub signer: Signer,
+}
+
+#[activities]
+impl AuditChain {
+    #[activity(definition = Seal)]
+    pub async fn seal(self: Arc<Self>, ctx: ActivityContext, (): ()) -> Result<u64, ActivityError> {
+        Ok(beat(&ctx, async { Ok(self.seal_all().await?) }).await?)
+    }
+
+    #[activity(definition = Checkpoint)]
+    pub async fn checkpoint(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        (): (),
+    ) -> Result<Option<i64>, ActivityError> {
+        Ok(beat(&ctx, async { Ok(self.sign_heads().await?) }).await?)
+    }
+}
+
+impl AuditChain {
+    /// Seals until nothing waits for it; how many entries there were.
+    pub async fn seal_all(&self) -> Result<u64, Refusal> {
+        let mut all = 0;
+        loop {
+            let sealed = self.seal_some().await?;
+            all += u64::from(sealed);
+            if sealed < BATCH {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn seal_some(&self) -> Result<u32, Refusal> {
+        let mut tx = self.pool.begin().await?;
+        db::audit_chain::alone(&mut tx).await?;
+        let entries = unsealed(&mut tx).await?;
+        let mut orgs: Vec<_> = entries.iter().map(|entry| entry.org_id).collect();
+        orgs.sort_unstable();
+        orgs.dedup();
+        let heads = db::audit_chain::heads_of(&mut tx, &orgs).await?;
+        let mut heads: HashMap<Option<OrgId>, Head> = heads.into_iter().collect();
+        let mut links = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            let head = heads.entry(entry.org_id).or_insert(Head::EMPTY);
+            let Some(next) = head.followed_by(&entry.members) else {
+                tracing::error!(entry = %entry.id, "an entry cannot be sealed");
+                continue;
+            };
+            *head = next;
+            links.push(Link {
+                org_id: entry.org_id,
+                entry: entry.id,
+                head: *head,
+            });
+        }
+        db::audit_chain::append(&mut tx, &links).await?;
+        tx.commit().await?;
+        Ok(u32::try_from(links.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Signs and exports the heads that have moved, if the last ones are old enough; the number of the
+    /// last document.
+    pub async fn sign_heads(&self) -> Result<Option<i64>, Refusal> {
+        let mut conn = self.pool.acquire().await?;
+        let every = db::policy::resolve(&mut conn, &policy::AUDIT_CHECKPOINT, Scope::Platform);
+        let every = Duration::seconds(every.await?);
+        let now = db::clock::now(&mut conn).await?;
+        let last = db::audit_chain::last_checkpoint(&mut conn).await?;
+        drop(conn);
+        if last.is_some_and(|last| now - last.created_at < every) {
+            return Ok(None);
+        }
+        let mut number = None;
+        loop {
+            let Some((signed, heads)) = self.sign_some().await? else {
+                return Ok(number);
+            };
+            number = Some(signed);
+            if heads < HEADS {
+                return Ok(number);
+            }
+        }
+    }
+
+    /// One document: its number, and how many heads it has.
+    async fn sign_some(&self) -> Result<Option<(i64, usize)>, Refusal> {
+        let mut conn = self.pool.acquire().await?;
+        let heads = db::audit_chain::moved(&mut conn, HEADS.try_into().unwrap_or(i64::MAX)).await?;
+        if heads.is_empty() {
+            return Ok(None);
+        }
+        let last = db::audit_chain::last_checkpoint(&mut conn).await?;
+        let written_at = db::clock::now(&mut conn).await?;
+        drop(conn);
+        let number = last.as_ref().map_or(1, |last| last.number + 1);
+        let away = |error: &dyn std::fmt::Display| Refusal::Away(format!("{number}: {error}"));
+        let mut members = Map::new();
+        members.insert("format".to_owned(), json!(FORMAT));
+        members.insert("number".to_owned(), json!(number));
+        let previous = last.map(|last| Digest(last.sha256).to_string());
+        members.insert("previous_sha256".to_owned(), json!(previous));
+        members.insert("heads".to_owned(), heads.iter().map(shown).collect());
+        let stamp = written_at.format(&Rfc3339).map_err(|error| away(&error))?;
+        members.insert("written_at".to_owned(), json!(stamp));
+        let key = self.signer.active(Purpose::JwtSigner).await;
+        let key = key.map_err(|error| away(&error))?;
+        let signed = sign_document::<AuditHead>(members, &key);
+        let signed = signed.map_err(|error| Refusal::Away(format!("{number}: {error:?}")))?;
+        let text = serde_json_canonicalizer::to_vec(signed.as_json());
+        let text = text.map_err(|error| away(&error))?;
+        let digest = Digest::of(&text);
+        // By its digest, too: whoever was killed before he wrote it down left another one.
+        let path = format!("{number:012}-{digest}.json");
+        self.objects.put_bytes(&object(&path)?, &text).await?;
+        let new = db::audit_chain::Checkpoint {
+            number,
+            object_path: path,
+            sha256: digest.0,
+            head_count: heads.len().try_into().unwrap_or(i32::MAX),
+            created_at: written_at,
+        };
+        let mut tx = self.pool.begin().await?;
+        db::audit_chain::alone(&mut tx).await?;
+        db::audit_chain::keep_checkpoint(&mut tx, &new, &heads).await?;
+        tx.commit().await?;
+        Ok(Some((number, heads.len())))
+    }
+}
+
+fn shown(moved: &Moved) -> Value {
+    json!({
+        "organization_id": moved.org_id,
+        "seq": moved.head.seq,
+        "sha256": Digest(moved.head.hash).to_string(),
+    })
+}
+
+pub(crate) fn object(path: &str) -> Result<ObjectKey, Refusal> {
+    let path = path
+        .parse()
+        .map_err(|error| Refusal::conflict(path, error))?;
+    Ok(ObjectKey {
+        namespace: Namespace::AuditHeads,
+        path,
+    })
+}
+
+/// The oldest entries that wait to be sealed.
+async fn unsealed(conn: &mut PgConnection) -> Result<Vec<Entry>, Refusal> {
+    let broken = |error: archive::Error| Refusal::conflict("audit_logs", error);
+    let (columns, mut decoder, mut entries) = (columns(), Decoder::default(), Vec::new());
+    let mut pieces = db::audit_chain::copy_unsealed(conn, BATCH).await?;
+    while let Some(piece) = pieces.try_next().await? {
+        decoder.push(piece.as_ref());
+        while let Some(row) = decoder.row().map_err(broken)? {
+            // One that has no form keeps no other from being sealed; the proof names it.
+            match Entry::of(&columns, &row) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => tracing::error!(%error, "an entry cannot be sealed"),
+            }
+        }
+    }
+    decoder.finish().map_err(broken)?;
+    Ok(entries)
+}
