@@ -39,6 +39,7 @@ const BRANCHES: &[&str] = &[
     "node_quarantined",
     "node_health_sweep",
     "partition_maintenance",
+    "partition_maintenance_audits",
     "partition_maintenance_converts",
     "retention",
     "sweep",

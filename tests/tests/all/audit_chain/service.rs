@@ -25,6 +25,11 @@ async fn operators_see_who_did_what_and_prove_it() {
         (&run["task"], &run["outcome"]),
         (&json!("audit"), &json!("succeeded"))
     );
+    let id = run["id"].as_str().expect("an id");
+    let workflow = format!("maintenance/{id}");
+    stack
+        .record("partition_maintenance_audits", &workflow)
+        .await;
     let proof = &run["reports"][0]["audit"];
     assert_eq!(proof["finding_count"], 0, "{run}");
     assert!(proof["entries"].as_u64() > Some(0), "{run}");

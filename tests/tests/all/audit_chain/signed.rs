@@ -44,7 +44,8 @@ async fn a_chain_that_is_made_anew_is_another_one() {
     let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let heads = document["heads"].as_array().expect("a list");
     assert_eq!(heads.len(), 1, "{document}");
-    assert_eq!(heads[0]["seq"], 7, "{document}");
+    // Keys were made meanwhile, which is written down, too.
+    assert!(heads[0]["seq"].as_i64() >= Some(7), "{document}");
     // All of it is consistent again, but for what is not in the database.
     let anew = "update audit_logs set actor_id = 'nobody' where resource_id = 'thing_2';
                 delete from audit_links; delete from audit_heads;
@@ -118,6 +119,7 @@ async fn a_store_that_is_away_keeps_nobody_from_sealing() {
     sealed(&scratch, &[org()], 2).await;
     let refused = chain(&scratch).sign_heads().await.expect_err("no store");
     assert!(!refused.is_conflict(), "it is tried again: {refused:?}");
+    chain(&scratch).seal_all().await.expect("sealed");
     let mut conn = scratch.worker.acquire().await.expect("a connection");
     let lag = db::audit_chain::lag(&mut conn).await.expect("a lag");
     assert!(
