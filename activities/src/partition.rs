@@ -2,6 +2,7 @@
 
 mod archive;
 mod chain;
+mod due;
 mod restore;
 mod rows;
 mod run;
@@ -12,7 +13,7 @@ use contract::partition::{
     Archive, ArchiveInput, AuditInput, Bind, Close, CloseInput, CutOver, Expire, Maintained, Open,
     OpenInput, Opened, Premade, Premake, Prove, ProveAudit, Restore, TableInput, Verify,
 };
-use db::partition::{Form, Partition};
+use db::partition::Form;
 use db::{PgConnection, PgPool, Postgres, Transaction};
 use domain::audit_chain::Proof;
 use domain::data_growth::Guarded;
@@ -26,6 +27,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use time::OffsetDateTime;
 
+use self::due::{Due, due};
 use crate::allocation::{name_run, record_step};
 use crate::audit;
 use crate::machine::beat;
@@ -315,52 +317,6 @@ impl Partitions {
         tx.commit().await?;
         Ok(())
     }
-}
-
-/// What has served its time.
-enum Due {
-    Attached(Partition),
-    /// Somebody was killed before he dropped it.
-    Detached(String),
-}
-
-impl Due {
-    fn name(&self) -> &str {
-        match self {
-            Self::Attached(partition) => &partition.name,
-            Self::Detached(name) => name,
-        }
-    }
-}
-
-/// The oldest partition that has served its time, if nobody waits for its rows.
-async fn due(
-    conn: &mut PgConnection,
-    table: Guarded,
-    now: Option<OffsetDateTime>,
-) -> Result<Option<Due>, Refusal> {
-    if let Some(name) = db::partition::detached(conn, table).await?.pop() {
-        return Ok(Some(Due::Detached(name)));
-    }
-    let Some(kept) = table.kept(value(conn, table.settings().kept).await?) else {
-        return Ok(None);
-    };
-    let now = at(conn, now).await?;
-    for one in db::partition::list(conn, Some(table)).await? {
-        if one.until + kept > now {
-            break;
-        }
-        if one.held_until.is_some_and(|until| until > now) {
-            continue;
-        }
-        let owed = db::partition::owed(conn, &one).await?;
-        if owed == 0 {
-            return Ok(Some(Due::Attached(one)));
-        }
-        tracing::warn!(partition = one.name, owed, "it is waited for, and stays");
-        break;
-    }
-    Ok(None)
 }
 
 /// What trying again would not change ends the table's turn.

@@ -18,8 +18,9 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::due::{Due, due};
 use super::rows::{self, Passed};
-use super::{Due, Partitions, due, value};
+use super::{Partitions, value};
 use crate::audit;
 use crate::receipt::sign_document;
 use crate::refusal::Refusal;
