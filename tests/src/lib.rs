@@ -23,6 +23,7 @@ mod partitions;
 pub mod planned;
 pub mod replica;
 pub mod scan;
+pub mod scratch;
 pub mod shell;
 pub mod signer;
 pub mod stack;

@@ -8,7 +8,7 @@ use domain::retention::Forgotten;
 use tests::{eventually, rough_stack};
 use time::macros::datetime;
 
-use crate::partitions::scratch::{Scratch, execute, input};
+use tests::scratch::{Scratch, execute, input};
 
 const LIMIT: Duration = Duration::from_mins(3);
 

@@ -186,7 +186,7 @@ async fn lists_show_what_is_ones_own() {
 async fn row_level_security_hides_what_a_query_forgets_to_filter() {
     let stack = stack().await;
     let (owner, stranger) = (Belongings::new(stack).await, Tenant::new(stack).await);
-    let pool = sqlx::PgPool::connect(&as_role(stack, "berth_api"))
+    let pool = sqlx::PgPool::connect(&tests::scratch::as_role(stack, "berth_api"))
         .await
         .expect("the API's role may log in");
     let stranger_org: domain::id::OrgId = stranger.org_id.parse().expect("an id");
@@ -216,18 +216,4 @@ async fn row_level_security_hides_what_a_query_forgets_to_filter() {
             .expect("the API may read it");
         assert_eq!(seen, 0, "{table}");
     }
-}
-
-/// The database as one of its roles reaches it: the password is in the stack's memory.
-pub(crate) fn as_role(stack: &Stack, role: &str) -> String {
-    let pids = std::path::Path::new(stack.env("BERTH_PIDS_DIR"));
-    let memory = pids.with_file_name("stack.json");
-    let memory: Value = std::fs::read(memory)
-        .map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))
-        .expect("a local stack");
-    let password = memory["passwords"][role].as_str().expect("a password");
-    let mut url: url::Url = stack.env("DATABASE_URL").parse().expect("a URL");
-    url.set_username(role).expect("a URL with a host");
-    url.set_password(Some(password)).expect("a URL with a host");
-    url.into()
 }

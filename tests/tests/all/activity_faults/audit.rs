@@ -7,15 +7,14 @@ use tests::{Stack, eventually};
 
 use super::LIMIT;
 use super::partition::ask;
-use crate::partitions::scratch;
 use crate::sweep;
-use crate::tenancy::as_role;
+use tests::scratch;
 
 pub(super) const STEPS: &[&str] = &["audit.seal", "audit.checkpoint", "audit.prove"];
 const VERIFY: &str = "/api/v1/admin/audit-events:verify";
 
 pub(super) async fn run_all(stack: &Stack, worker: &PlannedWorker) {
-    let pool = scratch::pool(&as_role(stack, "postgres")).await;
+    let pool = scratch::pool(&tests::scratch::as_role(stack, "postgres")).await;
     for fault in Fault::ALL {
         for step in ["audit.seal", "audit.checkpoint"] {
             // The last heads are old enough.

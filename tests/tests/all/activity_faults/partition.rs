@@ -12,9 +12,8 @@ use tests::{Stack, eventually};
 use time::macros::datetime;
 
 use super::{LIMIT, closed};
-use crate::partitions::scratch::{self, input};
 use crate::sweep;
-use crate::tenancy::as_role;
+use tests::scratch::{self, input};
 
 pub(super) const STEPS: &[&str] = &[
     "maintenance.open",
@@ -79,8 +78,8 @@ pub(super) async fn run_all(stack: &Stack, worker: &PlannedWorker) {
 async fn archives(stack: &Stack, worker: &PlannedWorker) {
     let table = input(Guarded::OutboxEvents);
     let steps = Partitions {
-        pool: scratch::pool(&as_role(stack, "berth_worker")).await,
-        owner: scratch::pool(&as_role(stack, "berth_owner")).await,
+        pool: scratch::pool(&tests::scratch::as_role(stack, "berth_worker")).await,
+        owner: scratch::pool(&tests::scratch::as_role(stack, "berth_owner")).await,
         objects: Objects::open(&ObjectSettings::Folder(stack.dir().join("data/objects")))
             .expect("the stack's"),
         signer: Party::new(stack).await.signer,

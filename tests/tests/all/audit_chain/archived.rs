@@ -7,7 +7,7 @@ use time::macros::datetime;
 
 use super::{chain, faults, key, org, prove, sealed};
 use crate::partitions::archive::{archives, of};
-use crate::partitions::scratch::{Scratch, execute, id_at, input};
+use tests::scratch::{Scratch, execute, id_at, input};
 
 const TABLE: Guarded = Guarded::AuditLogs;
 const OLD: OffsetDateTime = datetime!(2020-02-03 4:05:06.789 UTC);

@@ -14,7 +14,7 @@ use domain::id::OrgId;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::partitions::scratch::Scratch;
+use tests::scratch::Scratch;
 
 /// The sealer, on a database of a test's own.
 fn chain(scratch: &Scratch) -> AuditChain {
@@ -77,7 +77,7 @@ async fn count(scratch: &Scratch, sql: &'static str) -> i64 {
 /// What a superuser does who knows how to keep triggers from acting.
 async fn by_force(scratch: &Scratch, sql: &str) {
     let sql = format!("begin; set local session_replication_role = replica; {sql}; commit");
-    crate::partitions::scratch::execute(&scratch.root, sql).await;
+    tests::scratch::execute(&scratch.root, sql).await;
 }
 
 fn org() -> OrgId {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::join_all;
 
 use super::{chain, count, org, prove, sealed, write};
-use crate::partitions::scratch::{Scratch, execute};
+use tests::scratch::{Scratch, execute};
 
 const WRITERS: usize = 50;
 const EACH: usize = 20;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use domain::audit_chain::Fault;
 
 use super::{by_force, chain, faults, org, prove, sealed};
-use crate::partitions::scratch::Scratch;
+use tests::scratch::Scratch;
 
 /// As if the last heads had been signed an hour ago.
 async fn an_hour_later(scratch: &Scratch) {

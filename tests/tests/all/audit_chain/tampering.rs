@@ -5,7 +5,7 @@ use domain::id::OrgId;
 use uuid::Uuid;
 
 use super::{by_force, key, org, prove, sealed};
-use crate::partitions::scratch::{Scratch, execute};
+use tests::scratch::{Scratch, execute};
 
 /// Entries of each chain.
 const EACH: i64 = 17;

@@ -4,7 +4,6 @@ use serde_json::json;
 use tests::{Api, Stack, Tenant, stack};
 
 use super::one_invoice;
-use crate::tenancy::as_role;
 
 /// Somebody of finance, a viewer of an organization of his own.
 async fn finance(stack: &Stack) -> (Tenant, Api) {
@@ -15,7 +14,7 @@ async fn finance(stack: &Stack) -> (Tenant, Api) {
         .as_str()
         .and_then(|id| id.parse().ok())
         .expect("an id");
-    let url = as_role(stack, "postgres");
+    let url = tests::scratch::as_role(stack, "postgres");
     let pool = sqlx::PgPool::connect(&url)
         .await
         .expect("the database answers");

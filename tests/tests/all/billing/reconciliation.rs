@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::prepaid;
 use super::world::{self, LIMIT, Rate, Use, micros};
 use crate::sweep;
-use crate::tenancy::as_role;
 
 const PATH: &str = "/api/v1/admin/reconciliations";
 
@@ -57,7 +56,7 @@ fn about(found: &[Value], org: Uuid) -> Vec<[String; 4]> {
 
 /// Does with the database what nobody of Berth's may do.
 async fn tamper(stack: &Stack, org: Uuid, sql: &'static str) {
-    let url = as_role(stack, "postgres");
+    let url = tests::scratch::as_role(stack, "postgres");
     let mut conn = sqlx::PgConnection::connect(&url)
         .await
         .expect("the database answers");

@@ -7,8 +7,8 @@ use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::scratch::{Scratch, execute, id_at, input};
 use super::year::{convert, names};
+use tests::scratch::{Scratch, execute, id_at, input};
 
 const TABLE: Guarded = Guarded::OutboxEvents;
 const KEPT: Duration = Duration::days(93);

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tests::Weed;
 
 use super::archive::{LATER, archives, content, of, outbox};
-use super::scratch::input;
 use super::year::names;
+use tests::scratch::input;
 
 const TABLE: Guarded = Guarded::OutboxEvents;
 

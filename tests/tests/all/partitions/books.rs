@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::archive::{LATER, START, archives, content, of};
-use super::scratch::{Scratch, execute, fresh, input};
 use super::year::convert;
+use tests::scratch::{Scratch, execute, fresh, input};
 
 /// Findings of both comparisons that add up all there ever was.
 async fn findings(scratch: &Scratch) -> Vec<u64> {

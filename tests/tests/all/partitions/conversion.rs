@@ -10,7 +10,7 @@ use domain::partition::Interval;
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::scratch::{Scratch, execute, fresh, id_at, input, insert};
+use tests::scratch::{Scratch, execute, fresh, id_at, input, insert};
 
 const ROWS: i64 = 200_000;
 const TABLE: Guarded = Guarded::UsageRecords;

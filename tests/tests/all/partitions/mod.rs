@@ -4,6 +4,5 @@ pub(crate) mod archive;
 mod archive_store;
 mod books;
 mod conversion;
-pub(crate) mod scratch;
 mod service;
 mod year;

@@ -6,7 +6,7 @@ use domain::data_growth::Guarded;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
-use super::scratch::{Scratch, execute, input};
+use tests::scratch::{Scratch, execute, input};
 
 pub(super) async fn names(pool: &PgPool, table: Guarded) -> Vec<String> {
     let mut conn = pool.acquire().await.expect("a connection");

@@ -13,25 +13,25 @@ use platform::sealing::Sealer;
 use platform::settings::ObjectSettings;
 use sqlx::postgres::PgPoolOptions;
 use tempfile::TempDir;
-use tests::stack;
 use url::Url;
 use uuid::Uuid;
 
-use crate::tenancy::as_role;
+use crate::stack::{Stack, stack};
 
-pub(crate) struct Scratch {
+#[derive(Debug)]
+pub struct Scratch {
     /// As the role that owns the tables.
-    pub(crate) owner: PgPool,
+    pub owner: PgPool,
     /// As the role of the workers.
-    pub(crate) worker: PgPool,
+    pub worker: PgPool,
     /// As a superuser.
-    pub(crate) root: PgPool,
+    pub root: PgPool,
     /// Its keyring, and its objects.
-    pub(crate) dir: TempDir,
+    pub dir: TempDir,
 }
 
 impl Scratch {
-    pub(crate) async fn new() -> Self {
+    pub async fn new() -> Self {
         let stack = stack().await;
         let name = format!("scratch_{}", fresh().simple());
         let root = pool(&as_role(stack, "postgres")).await;
@@ -65,13 +65,13 @@ impl Scratch {
     }
 
     /// The steps of the maintenance, on this database.
-    pub(crate) fn steps(&self) -> Partitions {
+    pub fn steps(&self) -> Partitions {
         let folder = self.dir.path().join("objects");
         self.steps_with(&ObjectSettings::Folder(folder))
     }
 
     /// The same with another object store.
-    pub(crate) fn steps_with(&self, objects: &ObjectSettings) -> Partitions {
+    pub fn steps_with(&self, objects: &ObjectSettings) -> Partitions {
         let keyring = Keyring::open_or_create(&self.dir.path().join("keyring"));
         let kms = LocalKms::open(keyring.expect("a keyring")).expect("keysets");
         let sealer = Sealer::new(Arc::new(Kms::Local(kms)));
@@ -84,7 +84,7 @@ impl Scratch {
     }
 
     /// Sets a policy of the platform's.
-    pub(crate) async fn set(&self, policy: &str, value: i64) {
+    pub async fn set(&self, policy: &str, value: i64) {
         sqlx::query(
             "insert into policy_values (key, scope_kind, scope_id, value, updated_by)
              select $1, 'platform', nobody, to_jsonb($2), nobody
@@ -97,13 +97,13 @@ impl Scratch {
         .expect("a policy");
     }
 
-    pub(crate) async fn now(&self) -> time::OffsetDateTime {
+    pub async fn now(&self) -> time::OffsetDateTime {
         let mut conn = self.worker.acquire().await.expect("a connection");
         db::clock::now(&mut conn).await.expect("the time")
     }
 
     /// An event of that instant, handed on or not.
-    pub(super) async fn event_at(&self, at: time::OffsetDateTime, published: bool) -> Uuid {
+    pub async fn event_at(&self, at: time::OffsetDateTime, published: bool) -> Uuid {
         let id = id_at(at);
         sqlx::query(
             "insert into outbox_events (id, created_at, type, aggregate_kind, aggregate_id, seq, data, published_at)
@@ -117,7 +117,7 @@ impl Scratch {
         id
     }
 
-    pub(super) async fn publish(&self, id: Uuid) {
+    pub async fn publish(&self, id: Uuid) {
         sqlx::query("update outbox_events set published_at = now() where id = $1")
             .bind(id)
             .execute(&self.worker)
@@ -126,13 +126,13 @@ impl Scratch {
     }
 
     /// Rows of usage at these instants, one each.
-    pub(super) async fn use_at(&self, instants: &[time::OffsetDateTime]) {
+    pub async fn use_at(&self, instants: &[time::OffsetDateTime]) {
         let ids: Vec<Uuid> = instants.iter().map(|at| id_at(*at)).collect();
         insert(&self.worker, &ids).await;
     }
 }
 
-pub(crate) fn input(table: Guarded) -> TableInput {
+pub fn input(table: Guarded) -> TableInput {
     TableInput {
         maintenance_id: MaintenanceId::from_uuid(Uuid::nil()),
         table,
@@ -140,12 +140,12 @@ pub(crate) fn input(table: Guarded) -> TableInput {
 }
 
 /// An id of this moment.
-pub(crate) fn fresh() -> Uuid {
+pub fn fresh() -> Uuid {
     db::id::fresh::<EventId>().uuid()
 }
 
 /// An id of that millisecond.
-pub(crate) fn id_at(at: time::OffsetDateTime) -> Uuid {
+pub fn id_at(at: time::OffsetDateTime) -> Uuid {
     let seconds = u64::try_from(at.unix_timestamp()).expect("after 1970");
     let millis = u32::from(at.millisecond()) * 1_000_000;
     let context = uuid::ContextV7::new();
@@ -153,7 +153,7 @@ pub(crate) fn id_at(at: time::OffsetDateTime) -> Uuid {
 }
 
 /// Rows of usage with these ids, in one statement.
-pub(super) async fn insert(pool: &PgPool, ids: &[Uuid]) {
+pub async fn insert(pool: &PgPool, ids: &[Uuid]) {
     sqlx::query(
         "insert into usage_records (id, created_at, epoch, org_id, project_id, allocation_id, interval_id,
                                     meter, sku, quantity, started_at, ended_at)
@@ -166,12 +166,26 @@ pub(super) async fn insert(pool: &PgPool, ids: &[Uuid]) {
     .expect("rows");
 }
 
-pub(crate) async fn pool(url: &str) -> PgPool {
+pub async fn pool(url: &str) -> PgPool {
     let options = PgPoolOptions::new().max_connections(12);
     options.connect(url).await.expect("a database")
 }
 
-pub(crate) async fn execute(pool: &PgPool, sql: String) {
+pub async fn execute(pool: &PgPool, sql: String) {
     let sql = sqlx::AssertSqlSafe(sql);
     sqlx::raw_sql(sql).execute(pool).await.expect("a statement");
+}
+
+/// The database as one of its roles reaches it: the password is in the stack's memory.
+pub fn as_role(stack: &Stack, role: &str) -> String {
+    let pids = std::path::Path::new(stack.env("BERTH_PIDS_DIR"));
+    let memory = pids.with_file_name("stack.json");
+    let memory: serde_json::Value = std::fs::read(memory)
+        .map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))
+        .expect("a local stack");
+    let password = memory["passwords"][role].as_str().expect("a password");
+    let mut url: Url = stack.env("DATABASE_URL").parse().expect("a URL");
+    url.set_username(role).expect("a URL with a host");
+    url.set_password(Some(password)).expect("a URL with a host");
+    url.into()
 }
