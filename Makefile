@@ -30,7 +30,8 @@ test: test-setup
 check: test-setup
 	@scripts/check.sh
 
-bench: setup
+bench:
+	@scripts/setup.sh bench
 	@cargo build --release --locked --workspace --bins --bench berth
 	@BERTH_LOG=warn cargo bench --locked --workspace --bench berth -- $(NAME)
 	@cat target/ci-time.txt 2>/dev/null || echo "time: .ci/run has not been run in this clone"

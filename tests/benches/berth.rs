@@ -11,6 +11,8 @@ mod billing;
 mod limit;
 #[path = "berth/overhead.rs"]
 mod overhead;
+#[path = "berth/partition.rs"]
+mod partition;
 #[path = "berth/policy.rs"]
 mod policy;
 #[path = "berth/read.rs"]
@@ -60,6 +62,9 @@ async fn main() {
     }
     if runs("billing") {
         ratios.extend(billing::run(stack, &tenant).await);
+    }
+    if runs("partition") {
+        ratios.extend(partition::run().await);
     }
     if runs("limit") {
         ratios.extend(limit::run(stack).await);
