@@ -119,6 +119,14 @@ create view archived_partitions with (security_invoker = true) as
 comment on view archived_partitions is 'Archives whose rows are not in their tables.';
 grant select on archived_partitions to berth_api, berth_worker, berth_admin;
 
+-- Whoever reads some of a table may know up to where it is not all there.
+create function archived_until(of_table text) returns timestamptz
+language sql stable security definer set search_path = public, pg_temp as $$
+  select max(until) from archived_partitions where table_name = of_table
+$$;
+revoke execute on function archived_until from public;
+grant execute on function archived_until to berth_api, berth_worker, berth_admin;
+
 alter table maintenances drop constraint maintenances_task_known;
 alter table maintenances add constraint maintenances_task_known check (task in ('maintain', 'convert', 'restore', 'verify'));
 alter table maintenances add column archive_id uuid constraint maintenances_archive_fkey references archives (id);

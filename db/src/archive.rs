@@ -238,10 +238,7 @@ pub async fn gone(conn: &mut PgConnection, table: Guarded) -> Result<Vec<Archive
 
 /// Up to where rows of a table are in archives alone; `None`: they are all there.
 pub async fn gone_until(conn: &mut PgConnection, table: Guarded) -> Result<Option<OffsetDateTime>> {
-    let until = sqlx::query_scalar!(
-        "select max(until) from archived_partitions where table_name = $1",
-        table.as_str(),
-    );
+    let until = sqlx::query_scalar!("select archived_until($1)", table.as_str());
     Ok(until.fetch_one(conn).await?)
 }
 

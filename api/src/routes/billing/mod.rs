@@ -9,9 +9,11 @@ mod usage;
 
 use contract::workflow_id;
 use db::PgConnection;
+use domain::data_growth::Guarded;
 use domain::id::OrgId;
 use domain::money::{Currency, Money};
 use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 pub(crate) use self::balance::AccountView;
@@ -20,6 +22,7 @@ pub(crate) use self::invoices::lines::LineView;
 pub(crate) use self::ledger_entries::{EntryView, WhichEntries};
 pub(crate) use self::prices::PriceView;
 use crate::endpoint::Endpoint;
+use crate::problem::{Code, Problem};
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let mut all = vec![
@@ -41,6 +44,19 @@ pub(crate) struct MoneySchema {
     /// ISO 4217.
     #[schema(example = "USD")]
     currency: String,
+}
+
+/// 409 where records of use from then on are in archives alone: some of them would be taken for all.
+pub(crate) async fn all_there(
+    conn: &mut PgConnection,
+    since: OffsetDateTime,
+) -> Result<(), Problem> {
+    let gone = db::archive::gone_until(conn, Guarded::UsageRecords).await?;
+    match gone {
+        Some(until) if since < until => Err(Problem::new(Code::Conflict)
+            .detail("records of use of that time are archived; an operator can bring them back")),
+        _ => Ok(()),
+    }
 }
 
 /// The guard of an organization's balance looks again, once this is committed.

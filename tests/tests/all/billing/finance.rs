@@ -1,7 +1,7 @@
 //! People of finance: they read what concerns money, of everybody, and nothing else of theirs opens.
 
 use serde_json::json;
-use tests::{Api, Stack, Tenant, stack};
+use tests::{Api, Stack, Tenant, rough_stack, scratch, stack};
 
 use super::one_invoice;
 
@@ -14,7 +14,7 @@ async fn finance(stack: &Stack) -> (Tenant, Api) {
         .as_str()
         .and_then(|id| id.parse().ok())
         .expect("an id");
-    let url = tests::scratch::as_role(stack, "postgres");
+    let url = scratch::as_role(stack, "postgres");
     let pool = sqlx::PgPool::connect(&url)
         .await
         .expect("the database answers");
@@ -172,4 +172,47 @@ async fn a_price_is_tried_before_it_is_set() {
         before,
         "nothing moved"
     );
+}
+
+/// What is in archives is not taken for what never was.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_the_records_are_not_shown_as_all() {
+    let stack = rough_stack().await;
+    let customer = Tenant::new(&stack).await;
+    one_invoice(&stack, &customer).await;
+    let first = async |path: &str| {
+        let page = customer.api.get(path).await.expect(200);
+        page["items"][0]["id"].as_str().expect("an id").to_owned()
+    };
+    let invoice = first("/api/v1/invoices").await;
+    let lines = format!("/api/v1/invoices/{invoice}/lines");
+    let records = format!("{lines}/{}/records", first(&lines).await);
+    let line = customer.api.get(&lines).await.expect(200)["items"][0].clone();
+    let trial = |start: &str, end: &str| {
+        json!({"sku": line["sku"], "per_gpu_hour": {"amount_micros": 1, "currency": "USD"},
+               "period_start": start, "period_end": end})
+    };
+    let (january, february, march) = (
+        "2013-01-01T00:00:00Z",
+        "2013-02-01T00:00:00Z",
+        "2013-03-01T00:00:00Z",
+    );
+    let preview = "/api/v1/admin/prices:preview";
+    customer.api.get(&records).await.expect(200);
+    let root = scratch::pool(&scratch::as_role(&stack, "postgres")).await;
+    let archived = "insert into archives (id, table_name, partition_name, until, row_count, file_bytes, rows_sha256,
+                                          file_sha256, object_path, manifest, dropped_at)
+                    values (uuid_v7(), 'usage_records', 'usage_records_gone', '2013-02-01', 0, 1, sha256('x'),
+                            sha256('x'), 'x', '{}', now())";
+    scratch::execute(&root, archived.to_owned()).await;
+    let shown = customer.api.get(&records).await;
+    let tried = stack.admin().post(preview, &trial(january, february)).await;
+    let later = stack.admin().post(preview, &trial(february, march)).await;
+    let back = "begin; set local session_replication_role = replica;
+                delete from archives where partition_name = 'usage_records_gone'; commit";
+    scratch::execute(&root, back.to_owned()).await;
+    shown.problem(409, "conflict");
+    tried.problem(409, "conflict");
+    later.expect(200);
+    customer.api.get(&records).await.expect(200);
 }

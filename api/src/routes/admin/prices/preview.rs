@@ -14,6 +14,7 @@ use crate::call::Reader;
 use crate::endpoint::{Endpoint, Guard};
 use crate::instant;
 use crate::problem::{Code, Problem};
+use crate::routes::billing::all_there;
 use crate::routes::billing::{MoneySchema, same};
 
 /// Accounts that are listed; the sums are over all.
@@ -78,7 +79,8 @@ struct AccountPreview {
 
 /// See what a price would have meant for the use of a time that has passed
 ///
-/// Each line is rounded as a bill rounds it; what an invoice comes to is not.
+/// Each line is rounded as a bill rounds it; what an invoice comes to is not. `409 conflict` while
+/// records of that time are archived.
 #[utoipa::path(post, path = "/api/v1/admin/prices:preview", request_body = Request,
     responses((status = 200, description = "The difference", body = Preview)))]
 async fn handler(
@@ -97,6 +99,7 @@ async fn handler(
     let now = db::clock::now(conn).await?;
     let period = Period::new(request.period_start, request.period_end, now)
         .map_err(|why| Problem::invalid("/period_end", why.to_string()))?;
+    all_there(conn, period.start).await?;
     let trial = Trial {
         sku: &request.sku,
         price,

@@ -16,6 +16,7 @@ use crate::page::{Page, Paging};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::resource::Resource;
+use crate::routes::billing::all_there;
 
 pub(super) fn endpoint() -> Endpoint {
     Endpoint::new(routes!(handler), Guard::READ)
@@ -70,6 +71,8 @@ impl Resource for CountedView {
 }
 
 /// List what a line of an invoice counts, record by record
+///
+/// `409 conflict` while records of its time are archived.
 #[utoipa::path(get, path = "/api/v1/invoices/{id}/lines/{line_id}/records",
     params(("id" = String, Path), ("line_id" = String, Path), Paging),
     responses((status = 200, description = "One page", body = Page<CountedView>)))]
@@ -82,9 +85,10 @@ async fn handler(
     let (org, conn) = (principal.org_id, reader.conn());
     let after = paging.after::<CountedView, Uuid>()?;
     let invoice = db::billing::invoice::get(conn, org, id).await?;
-    invoice.ok_or_else(|| Problem::not_found(InvoiceView::KIND))?;
+    let invoice = invoice.ok_or_else(|| Problem::not_found(InvoiceView::KIND))?;
     let known = db::billing::invoice::line(conn, org, id, line).await?;
     known.ok_or_else(|| Problem::not_found("invoice_line"))?;
+    all_there(conn, invoice.period.start).await?;
     let rows = db::billing::invoice::counted(conn, org, id, line, after, paging.rows()).await?;
     Ok(paging.page(rows.into_iter().map(CountedView::from).collect()))
 }
