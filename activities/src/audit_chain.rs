@@ -1,6 +1,6 @@
 //! The audit log is sealed behind everybody's back: no change waits for another one's entry.
 
-mod entry;
+pub(crate) mod entry;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use archive::{Decoder, Digest};
 use contract::audit::{Checkpoint, Seal};
 use db::audit_chain::{Link, Moved};
-use db::{PgConnection, PgPool};
+use db::{Connection as _, PgConnection, PgPool};
 use domain::audit_chain::Head;
-use domain::id::OrgId;
+use domain::id::{AuditId, OrgId};
 use domain::object_path::{Namespace, ObjectKey};
 use domain::policy::{self, Scope};
 use domain::signed_document::AuditHead;
@@ -29,7 +29,7 @@ use crate::machine::beat;
 use crate::receipt::sign_document;
 use crate::refusal::Refusal;
 
-/// Entries that are sealed in one transaction.
+/// Entries that are looked at in one transaction.
 const BATCH: u32 = 1_000;
 /// Heads of one document.
 const HEADS: usize = 20_000;
@@ -64,20 +64,26 @@ impl AuditChain {
 impl AuditChain {
     /// Seals until nothing waits for it; how many entries there were.
     pub async fn seal_all(&self) -> Result<u64, Refusal> {
-        let mut all = 0;
+        let (mut all, mut after) = (0, None);
         loop {
-            let sealed = self.seal_some().await?;
-            all += u64::from(sealed);
-            if sealed < BATCH {
+            let (sealed, last) = self.seal_some(after).await?;
+            all += sealed;
+            if last.is_none() {
                 return Ok(all);
             }
+            after = last;
         }
     }
 
-    async fn seal_some(&self) -> Result<u32, Refusal> {
-        let mut tx = self.pool.begin().await?;
+    /// How many entries behind `after` were sealed, and the last that was looked at. One that cannot be
+    /// sealed keeps no other from it; the proof names it.
+    async fn seal_some(&self, after: Option<AuditId>) -> Result<(u64, Option<AuditId>), Refusal> {
+        let mut conn = self.pool.acquire().await?;
+        // Rows that were not read to their end would be the answer to the next question on it.
+        conn.close_on_drop();
+        let mut tx = conn.begin().await?;
         db::audit_chain::alone(&mut tx).await?;
-        let entries = unsealed(&mut tx).await?;
+        let (entries, last) = unsealed(&mut tx, after).await?;
         let mut orgs: Vec<_> = entries.iter().map(|entry| entry.org_id).collect();
         orgs.sort_unstable();
         orgs.dedup();
@@ -99,7 +105,7 @@ impl AuditChain {
         }
         db::audit_chain::append(&mut tx, &links).await?;
         tx.commit().await?;
-        Ok(u32::try_from(links.len()).unwrap_or(u32::MAX))
+        Ok((links.len().try_into().unwrap_or(u64::MAX), last))
     }
 
     /// Signs and exports the heads that have moved, if the last ones are old enough; the number of the
@@ -189,21 +195,25 @@ pub(crate) fn object(path: &str) -> Result<ObjectKey, Refusal> {
     })
 }
 
-/// The oldest entries that wait to be sealed.
-async fn unsealed(conn: &mut PgConnection) -> Result<Vec<Entry>, Refusal> {
+/// The oldest entries behind `after` that wait to be sealed, and the last that was looked at.
+async fn unsealed(
+    conn: &mut PgConnection,
+    after: Option<AuditId>,
+) -> Result<(Vec<Entry>, Option<AuditId>), Refusal> {
     let broken = |error: archive::Error| Refusal::conflict("audit_logs", error);
     let (columns, mut decoder, mut entries) = (columns(), Decoder::default(), Vec::new());
-    let mut pieces = db::audit_chain::copy_unsealed(conn, BATCH).await?;
+    let mut last = None;
+    let mut pieces = db::audit_chain::copy_unsealed(conn, after, BATCH).await?;
     while let Some(piece) = pieces.try_next().await? {
         decoder.push(piece.as_ref());
         while let Some(row) = decoder.row().map_err(broken)? {
-            // One that has no form keeps no other from being sealed; the proof names it.
+            last = entry::id(&row).or(last);
             match Entry::of(&columns, &row) {
                 Ok(entry) => entries.push(entry),
-                Err(error) => tracing::error!(%error, "an entry cannot be sealed"),
+                Err(error) => tracing::error!(%error, ?last, "an entry cannot be sealed"),
             }
         }
     }
     decoder.finish().map_err(broken)?;
-    Ok(entries)
+    Ok((entries, last))
 }

@@ -275,20 +275,28 @@ impl Partitions {
         let Some(due) = due(&mut conn, table, now).await? else {
             return Ok(None);
         };
-        if let Due::Attached(partition) = &due {
-            if archive::is_archived(&mut conn, table).await? {
-                // While it is there still: what is not sound elsewhere stays where it is.
-                let known = archive::expect(&mut conn, &partition.name).await?;
-                self.prove_archive(&known.as_new()).await?;
+        // What is not asked for any more keeps nothing here.
+        let asked = archive::is_archived(&mut conn, table).await?;
+        match (
+            &due,
+            db::archive::of_partition(&mut conn, due.name()).await?,
+        ) {
+            (Due::Attached(partition), None) if asked => {
+                return Err(Refusal::conflict(&partition.name, "it was not archived"));
             }
+            // While it is there still: what is not sound elsewhere stays where it is.
+            (_, Some(known)) if asked => drop(self.prove_archive(&known.as_new()).await?),
+            _ => {}
+        }
+        if let Due::Attached(partition) = &due {
             db::partition::detach(&mut conn, partition).await?;
-        } else if let Some(known) = db::archive::of_partition(&mut conn, due.name()).await? {
-            self.prove_archive(&known.as_new()).await?;
         }
         drop(conn);
         let name = due.name().to_owned();
-        // Nobody writes to it any more: what is there now is what will be gone.
-        self.compare(table, &name).await?;
+        if asked {
+            // Nobody writes to it any more: what is there now is what will be gone.
+            self.compare(table, &name).await?;
+        }
         let mut tx = self.change(input).await?;
         db::partition::drop_detached(&mut tx, &name).await?;
         audit::partition(&mut tx, input.maintenance_id, "drop", &name).await?;

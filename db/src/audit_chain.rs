@@ -58,16 +58,18 @@ pub async fn alone(conn: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// The oldest entries that are in no chain yet, in the binary form of COPY; columns as
-/// [`domain::audit_chain::ENTRY`].
+/// The oldest entries behind `after` that are in no chain yet, in the binary form of COPY; columns as
+/// [`domain::audit_chain::ENTRY`]. Whoever does not read all of it must close the connection.
 pub async fn copy_unsealed(
     conn: &mut PgConnection,
+    after: Option<AuditId>,
     limit: u32,
 ) -> Result<BoxStream<'_, sqlx::Result<impl AsRef<[u8]> + use<>>>> {
+    let after = after.map_or(Uuid::nil(), AuditId::uuid);
     let sql = format!(
         "copy (select {ENTRY} from audit_unsealed u
                join audit_logs a on a.id = u.audit_id and a.created_at = u.created_at
-               order by u.audit_id limit {limit}) to stdout (format binary)"
+               where u.audit_id > '{after}' order by u.audit_id limit {limit}) to stdout (format binary)"
     );
     Ok(conn.copy_out_raw(&sql).await?)
 }

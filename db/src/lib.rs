@@ -67,7 +67,10 @@ pub mod terminal_session;
 pub mod user;
 
 pub use error::{Error, Result};
-pub use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+pub use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
+
+/// A connection of a pool.
+pub type PoolConnection = sqlx::pool::PoolConnection<Postgres>;
 
 /// The migrations under `migrations/`, built into the binary.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

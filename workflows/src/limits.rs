@@ -226,6 +226,21 @@ pub(crate) fn maintenance(summary: &str) -> ActivityOptions {
         .build()
 }
 
+/// Reads the whole audit log. Tomorrow's is not far, and partitions have to be made meanwhile.
+pub(crate) fn proof(summary: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(MAINTENANCE)
+        .task_queue(queue::MAINTENANCE)
+        .summary(summary)
+        .heartbeat_timeout(HEARTBEAT)
+        .retry_policy(
+            RetryPolicy::builder()
+                .maximum_attempts(SWEEP_ATTEMPTS)
+                .non_retryable_error_types([failure::STATE_CONFLICT])
+                .build(),
+        )
+        .build()
+}
+
 /// Where such a run begins or ends: a few rows, waited for however long the database is away. It is
 /// never cancelled.
 pub(crate) fn maintenance_end(summary: &str) -> ActivityOptions {

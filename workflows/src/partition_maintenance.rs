@@ -130,7 +130,9 @@ async fn look_after(
 async fn prove_audit(ctx: &WorkflowContext<PartitionMaintenance>, input: AuditInput) -> Report {
     let mut report = Report::new(Guarded::AuditLogs);
     let summary = "prove the chains of the audit log";
-    match step(ctx, PartitionSteps::prove_audit, input, summary).await {
+    let options = limits::proof(summary);
+    let proof = ctx.execute_activity(PartitionSteps::prove_audit, input, options);
+    match proof.await {
         Ok(proof) => {
             let first = proof.findings.first();
             let count = proof.finding_count;
@@ -138,7 +140,7 @@ async fn prove_audit(ctx: &WorkflowContext<PartitionMaintenance>, input: AuditIn
                 first.map(|first| format!("{summary}: {count} findings, the first: {first}"));
             report.audit = Some(proof);
         }
-        Err(failed) => report.failed = Some(failed.0),
+        Err(error) => report.failed = Some(format!("{summary}: {error}")),
     }
     report
 }

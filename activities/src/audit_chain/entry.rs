@@ -31,6 +31,12 @@ pub(crate) fn columns() -> Vec<Column> {
     columns.collect()
 }
 
+/// The id of a row that has [`columns`], whatever else is in it.
+pub(crate) fn id(row: &Row) -> Option<AuditId> {
+    let bytes = row.0.first()?.as_deref()?;
+    Some(Uuid::from_slice(bytes).ok()?.into())
+}
+
 impl Entry {
     /// From a row that has its columns, and perhaps others.
     pub(crate) fn of(columns: &[Column], row: &Row) -> archive::Result<Self> {

@@ -7,7 +7,7 @@ use archive::{Column, Digest};
 use contract::partition::{ArchiveInput, TableInput};
 use db::archive::{Archive, NewArchive};
 use db::partition::Partition;
-use db::{PgConnection, Postgres, Transaction};
+use db::{Connection as _, PgConnection, PoolConnection, Postgres, Transaction};
 use domain::data_growth::Guarded;
 use domain::id::ArchiveId;
 use domain::object_path::{Namespace, ObjectKey};
@@ -37,12 +37,6 @@ pub(super) async fn is_archived(conn: &mut PgConnection, table: Guarded) -> Resu
         Archiving::Always => Ok(true),
         Archiving::If(policy) => Ok(value(conn, policy).await? == 1),
     }
-}
-
-/// The archive that a partition has to have.
-pub(super) async fn expect(conn: &mut PgConnection, name: &str) -> Result<Archive, Refusal> {
-    let found = db::archive::of_partition(conn, name).await?;
-    found.ok_or_else(|| Refusal::conflict(name, "it was not archived"))
 }
 
 /// The table that an archive was made of.
@@ -142,16 +136,18 @@ impl Partitions {
     /// Whether a table, attached or not, has the rows of its archive, in the columns that they had.
     async fn has_rows_of(&self, known: &Archive) -> Result<bool, Refusal> {
         let columns = columns_of(&known.as_new())?;
-        let mut tx = self.snapshot(known.table).await?;
+        let mut conn = self.own().await?;
+        let mut tx = snapshot(&mut conn, known.table).await?;
         let there = rows::read(&mut tx, &known.partition, &columns, None).await?;
         Ok(there.digest.0 == known.rows_sha256)
     }
 
-    /// A transaction of the owner's that sees one state of the database.
-    async fn snapshot(&self, table: Guarded) -> Result<Transaction<'static, Postgres>, Refusal> {
-        let mut tx = self.owner.begin().await?;
-        db::partition::snapshot(&mut tx, table).await?;
-        Ok(tx)
+    /// A connection of the owner's that is nobody's afterwards: rows that were not read to their end
+    /// would be the answer to the next question on it.
+    async fn own(&self) -> Result<PoolConnection, Refusal> {
+        let mut conn = self.owner.acquire().await?;
+        conn.close_on_drop();
+        Ok(conn)
     }
 
     async fn write(&self, partition: &Partition) -> Result<Written, Refusal> {
@@ -159,7 +155,8 @@ impl Partitions {
         let local = |error: std::io::Error| Refusal::Away(format!("{name}: {error}"));
         let file = tempfile::tempfile().map_err(local)?;
         let into = file.try_clone().map_err(local)?;
-        let mut tx = self.snapshot(partition.table).await?;
+        let mut conn = self.own().await?;
+        let mut tx = snapshot(&mut conn, partition.table).await?;
         let written_at = db::clock::now(&mut tx).await?;
         let columns = rows::columns(&mut tx, name).await?;
         let passed = rows::read(&mut tx, name, &columns, Some(into)).await?;
@@ -254,6 +251,16 @@ impl Partitions {
         }
         Ok((file, columns))
     }
+}
+
+/// A transaction that sees one state of the database, and acts as the owner of a table.
+async fn snapshot(
+    conn: &mut PoolConnection,
+    table: Guarded,
+) -> Result<Transaction<'_, Postgres>, Refusal> {
+    let mut tx = conn.begin().await?;
+    db::partition::snapshot(&mut tx, table).await?;
+    Ok(tx)
 }
 
 /// What was put into the object store.

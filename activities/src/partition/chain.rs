@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use archive::{Column, Decoder, Row};
 use bytes::Bytes;
-use db::PgConnection;
+use db::{Connection as _, PgConnection};
 use domain::audit_chain::{Fault, Finding, Hash, Head, Proof};
 use domain::data_growth::Guarded;
 use domain::id::{AuditId, OrgId};
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{Partitions, rows};
-use crate::audit_chain::{Entry, columns};
+use crate::audit_chain::{Entry, columns, entry};
 use crate::refusal::Refusal;
 
 /// Pieces that wait for whoever works on them.
@@ -34,7 +34,10 @@ type Gone = (Option<OffsetDateTime>, OffsetDateTime);
 impl Partitions {
     /// What is wrong with the audit log. With `archives`, what lies in those is read, too.
     pub async fn prove_chains(&self, archives: bool) -> Result<Proof, Refusal> {
-        let mut tx = self.pool.begin().await?;
+        let mut conn = self.pool.acquire().await?;
+        // Rows that were not read to their end would be the answer to the next question on it.
+        conn.close_on_drop();
+        let mut tx = conn.begin().await?;
         db::audit_chain::snapshot(&mut tx).await?;
         let gone = db::archive::gone(&mut tx, TABLE).await?;
         let (mut times, mut unsound) = (Vec::new(), Vec::new());
@@ -79,15 +82,14 @@ impl Partitions {
 async fn unreadable(conn: &mut PgConnection) -> Result<Vec<AuditId>, Refusal> {
     let broken = |error: archive::Error| Refusal::conflict("audit_logs", error);
     let (columns, mut decoder, mut found) = (columns(), Decoder::default(), Vec::new());
-    let mut pieces = db::audit_chain::copy_unsealed(conn, WAITING_ENTRIES).await?;
+    let mut pieces = db::audit_chain::copy_unsealed(conn, None, WAITING_ENTRIES).await?;
     while let Some(piece) = pieces.try_next().await? {
         decoder.push(piece.as_ref());
         while let Some(row) = decoder.row().map_err(broken)? {
             let sound = Entry::of(&columns, &row)
                 .is_ok_and(|entry| Head::EMPTY.followed_by(&entry.members).is_some());
-            let id = row.0.first().and_then(Option::as_deref);
-            if let Some(id) = id.filter(|_| !sound) {
-                found.extend(Uuid::from_slice(id).ok().map(AuditId::from));
+            if !sound {
+                found.extend(entry::id(&row));
             }
         }
     }

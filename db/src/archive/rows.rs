@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 use super::Column;
 use crate::error::Result;
 
-/// Rows of a partition in the order of their ids, in the binary form of COPY.
+/// Rows of a partition in the order of their ids, in the binary form of COPY. Whoever does not read all
+/// of it must close the connection.
 pub async fn copy_out<'c>(
     conn: &'c mut PgConnection,
     partition: &str,

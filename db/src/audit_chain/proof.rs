@@ -28,6 +28,7 @@ pub async fn snapshot(conn: &mut PgConnection) -> Result<()> {
 
 /// All links, one chain after the other, in the binary form of COPY: organization, place, hash,
 /// id of the entry, and columns as [`domain::audit_chain::ENTRY`], null where the entry is not there.
+/// Whoever does not read all of it must close the connection.
 pub async fn copy_chain(
     conn: &mut PgConnection,
 ) -> Result<BoxStream<'_, sqlx::Result<impl AsRef<[u8]> + use<>>>> {

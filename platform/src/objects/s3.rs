@@ -22,8 +22,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tries of one request beside the first; whoever asks tries again after that.
 const RETRIES: usize = 2;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
-/// What is sent at once; a bucket takes 10,000 such parts.
+/// What is sent at once, at least.
 const PART_BYTES: usize = 8 << 20;
+/// A bucket takes 10,000 parts of an object.
+const PARTS: u64 = 9_000;
 /// Such parts on their way.
 const AT_ONCE: usize = 4;
 
@@ -61,20 +63,22 @@ impl S3 {
     }
 
     pub(super) async fn put(&self, key: &ObjectKey, content: File) -> Result<()> {
+        let size = usize::try_from(content.metadata()?.len() / PARTS).unwrap_or(usize::MAX);
+        let size = size.max(PART_BYTES);
         let (key, mut content) = (path(key)?, tokio::fs::File::from_std(content));
-        let mut piece = part(&mut content).await?;
-        if piece.len() < PART_BYTES {
+        let mut piece = part(&mut content, size).await?;
+        if piece.len() < size {
             self.store.put(&key, piece.into()).await.map_err(away)?;
             return Ok(());
         }
         let upload = self.store.put_multipart(&key).await.map_err(away)?;
-        let mut to = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+        let mut to = WriteMultipart::new_with_chunk_size(upload, size);
         // Parts that never become an object would be paid for: `finish` aborts by itself, the rest here.
         while !piece.is_empty() {
             to.put(piece.into());
             let next = async {
                 to.wait_for_capacity(AT_ONCE).await.map_err(away)?;
-                Ok(part(&mut content).await?)
+                Ok(part(&mut content, size).await?)
             };
             piece = match next.await {
                 Ok(piece) => piece,
@@ -124,12 +128,9 @@ fn path(key: &ObjectKey) -> Result<Path> {
 }
 
 /// The next part of what is to be sent; shorter than a part only at the end.
-async fn part(content: &mut tokio::fs::File) -> std::io::Result<Vec<u8>> {
-    let mut piece = Vec::with_capacity(PART_BYTES);
-    content
-        .take(PART_BYTES as u64)
-        .read_to_end(&mut piece)
-        .await?;
+async fn part(content: &mut tokio::fs::File, size: usize) -> std::io::Result<Vec<u8>> {
+    let mut piece = Vec::new();
+    content.take(size as u64).read_to_end(&mut piece).await?;
     Ok(piece)
 }
 

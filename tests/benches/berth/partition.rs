@@ -25,7 +25,7 @@ const PARTITIONS: usize = 1_000;
 const LOOKS: usize = 40;
 /// An id of one of the last thirty days.
 const SPREAD: &str =
-    "(lpad(to_hex((extract(epoch from now()) * 1000)::bigint - n % 2592000000), 12, '0')
+    "(lpad(to_hex((extract(epoch from now()) * 1000)::bigint - (n * 7919333) % 2592000000), 12, '0')
                        || substr(replace(gen_random_uuid()::text, '-', ''), 13))::uuid";
 
 /// What came of one way.
@@ -115,11 +115,9 @@ async fn way(name: &str, rows: i64, go: &impl AsyncFn(&Scratch)) -> Way {
          from (select {SPREAD} as id from generate_series(1, {rows}::bigint) as n) as made"
     );
     execute(&scratch.root, sql).await;
-    execute(
-        &scratch.root,
-        "vacuum analyze usage_records; checkpoint".to_owned(),
-    )
-    .await;
+    for sql in ["vacuum analyze usage_records", "checkpoint"] {
+        execute(&scratch.root, sql.to_owned()).await;
+    }
     let load = Load::begin(&scratch, rows);
     tokio::time::sleep(IDLE).await;
     let before = load.worst_stall().await;
@@ -127,8 +125,7 @@ async fn way(name: &str, rows: i64, go: &impl AsyncFn(&Scratch)) -> Way {
     let began = Instant::now();
     go(&scratch).await;
     let took = began.elapsed();
-    let after = load.worst_stall().await;
-    let visible = load.end().await;
+    let (visible, after) = load.end().await;
     let longest = lock.await.expect("a look at the locks");
     let (seen, known): (i64, i64) = sqlx::query_as(
         "select (select count(*) from usage_records), (select count(distinct id) from usage_records)",
@@ -149,7 +146,6 @@ async fn way(name: &str, rows: i64, go: &impl AsyncFn(&Scratch)) -> Way {
 /// Writers and readers of one table.
 struct Load {
     stop: Arc<AtomicBool>,
-    written: Arc<AtomicI64>,
     stall: Arc<Mutex<Duration>>,
     writers: Vec<tokio::task::JoinHandle<()>>,
     readers: Vec<tokio::task::JoinHandle<f64>>,
@@ -194,7 +190,6 @@ impl Load {
             writers: (0..WRITERS).map(writer).collect(),
             readers: (0..READERS).map(reader).collect(),
             stop,
-            written,
             stall,
         }
     }
@@ -204,8 +199,9 @@ impl Load {
         std::mem::take(&mut *self.stall.lock().await)
     }
 
-    /// The smallest share of the known rows that a reader saw.
-    async fn end(self) -> f64 {
+    /// The smallest share of the known rows that a reader saw, and the worst stall: of those, too, who
+    /// come to their end only now.
+    async fn end(self) -> (f64, Duration) {
         self.stop.store(true, Ordering::SeqCst);
         for writer in self.writers {
             writer.await.expect("a writer");
@@ -214,29 +210,34 @@ impl Load {
         for reader in self.readers {
             visible = visible.min(reader.await.expect("a reader"));
         }
-        assert!(self.written.load(Ordering::SeqCst) > 0);
-        visible
+        let stall = *self.stall.lock().await;
+        (visible, stall)
     }
 }
 
-/// The longest time that somebody had the table to himself, as the server lists it every millisecond.
+/// The longest time that somebody had the table to himself, as the server lists it every millisecond;
+/// a millisecond where nobody was ever seen to.
 async fn locked(pool: PgPool, stop: Arc<AtomicBool>) -> Duration {
     let mut conn = pool.acquire().await.expect("a connection");
     let sql = "select exists (select from pg_locks l join pg_class c on c.oid = l.relation
                               where c.relname in ('usage_records', 'usage_records_first', 'usage_records_old')
-                                and l.mode = 'AccessExclusiveLock' and l.granted)";
-    let mut longest = Duration::ZERO;
-    let mut since: Option<Instant> = None;
+                                and l.mode = 'AccessExclusiveLock' and l.granted
+                                and l.database = (select oid from pg_database where datname = current_database()))";
+    let mut longest = Duration::from_millis(1);
+    let (mut free_at, mut seen) = (Instant::now(), false);
     while !stop.load(Ordering::SeqCst) {
         let held: bool = sqlx::query_scalar(sql)
             .fetch_one(&mut *conn)
             .await
             .expect("the locks");
-        match (held, since) {
-            (true, None) => since = Some(Instant::now()),
-            (true, Some(since)) => longest = longest.max(since.elapsed()),
-            (false, _) => since = None,
+        // From the last look that did not see it to the first that does not any more: never too short.
+        if held || seen {
+            longest = longest.max(free_at.elapsed());
         }
+        if !held {
+            free_at = Instant::now();
+        }
+        seen = held;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     longest
@@ -284,6 +285,8 @@ async fn partman_is_there() -> bool {
 async fn partman(scratch: &Scratch) {
     for sql in [
         "create schema partman; create extension pg_partman schema partman".to_owned(),
+        // What is moved is deleted there.
+        "drop trigger refuse_change on usage_records".to_owned(),
         format!("begin; {PARENT}; select partman.create_parent('public.usage_records', 'created_at', 'native', 'daily');
                  grant select, insert on all tables in schema public to berth_worker; commit"),
         "call partman.partition_data_proc('public.usage_records', p_source_table := 'public.usage_records_old')".to_owned(),
@@ -356,13 +359,10 @@ async fn look() -> Vec<String> {
     steps.bind_at(table, None).await.expect("bound");
     steps.prove_all(table).await.expect("proved");
     assert!(steps.swap(table).await.expect("converted"));
-    let mut made = 0;
-    let mut now = scratch.now().await;
-    while made < PARTITIONS {
-        now += time::Duration::days(7);
-        let some = steps.premake_at(table, Some(now)).await;
-        made += some.expect("partitions").len();
-    }
+    let ahead = i64::try_from(PARTITIONS).expect("it fits");
+    let far = scratch.now().await + time::Duration::days(ahead);
+    let made = steps.premake_at(table, Some(far)).await;
+    let made = made.expect("partitions").len();
     let many = sample(&scratch).await;
     println!(
         "{:<42} {:>10.1} ms",

@@ -115,3 +115,41 @@ async fn every_column_of_the_log_is_in_the_chain() {
     .expect("columns");
     assert_eq!(columns, domain::audit_chain::ENTRY);
 }
+
+/// Whoever was called off in the middle leaves nobody the answer to his question.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_is_called_off_leaves_no_connection_behind() {
+    let scratch = Scratch::new().await;
+    let sql = "insert into audit_logs (id, created_at, actor_kind, actor_id, action, resource_kind, outcome, detail)
+               select id, uuid_v7_at(id), 'system', 'test', 'thing.make', 'thing', 'allowed',
+                      jsonb_build_object('text', repeat('x', 500))
+               from (select uuid_v7() as id from generate_series(1, 30000)) as made";
+    execute(&scratch.worker, sql.to_owned()).await;
+    chain(&scratch).seal_all().await.expect("sealed");
+    let options = scratch.worker.connect_options();
+    let one = sqlx::postgres::PgPoolOptions::new().max_connections(1);
+    let mut steps = scratch.steps();
+    steps.pool = one
+        .connect_with((*options).clone())
+        .await
+        .expect("a connection");
+    let copying = "select count(*) from pg_stat_activity
+                   where datname = current_database() and state = 'active' and query like 'copy (select l.org_id%'";
+    let mut proof = Box::pin(steps.prove_chains(false));
+    let mut called_off = false;
+    while !called_off {
+        let turn = std::time::Duration::from_millis(1);
+        let ended = tokio::time::timeout(turn, &mut proof).await.is_ok();
+        assert!(!ended, "it was to be called off");
+        called_off = count(&scratch, copying).await > 0;
+    }
+    drop(proof);
+    for number in 0..20_i32 {
+        let answer: i32 = sqlx::query_scalar("select $1 + 0")
+            .bind(number)
+            .fetch_one(&steps.pool)
+            .await
+            .expect("an answer");
+        assert_eq!(answer, number);
+    }
+}
