@@ -29,7 +29,7 @@ async fn what_is_put_is_what_is_there() {
     objects.put_bytes(&other, b"").await.expect("put");
     assert!(objects.get_bytes(&other, 0).await.expect("get").is_empty());
     let large = objects.get_bytes(&one, 3).await;
-    assert!(matches!(large, Err(ObjectError::Unavailable(_))));
+    assert!(matches!(large, Err(ObjectError::TooLarge(key)) if key == one));
 }
 
 #[tokio::test]
