@@ -1,20 +1,20 @@
 //! The audit log is sealed behind everybody's back: no change waits for another one's entry.
 
-pub(crate) mod entry;
+mod entry;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use archive::{Decoder, Digest};
 use contract::audit::{Checkpoint, Seal};
+use db::PgPool;
 use db::audit_chain::{Link, Moved};
-use db::{Connection as _, PgConnection, PgPool};
+use db::disposable::{Disposable, DisposableTransaction};
 use domain::audit_chain::Head;
 use domain::id::{AuditId, OrgId};
-use domain::object_path::{Namespace, ObjectKey};
+use domain::object_path::Namespace;
 use domain::policy::{self, Scope};
 use domain::signed_document::AuditHead;
-use domain::signing_key::Purpose;
 use futures::TryStreamExt as _;
 use platform::objects::Objects;
 use platform::signing::Signer;
@@ -25,8 +25,8 @@ use time::Duration;
 use time::format_description::well_known::Rfc3339;
 
 pub(crate) use self::entry::{Entry, columns};
+use crate::document;
 use crate::machine::beat;
-use crate::receipt::sign_document;
 use crate::refusal::Refusal;
 
 /// Entries that are looked at in one transaction.
@@ -78,12 +78,17 @@ impl AuditChain {
     /// How many entries behind `after` were sealed, and the last that was looked at. One that cannot be
     /// sealed keeps no other from it; the proof names it.
     async fn seal_some(&self, after: Option<AuditId>) -> Result<(u64, Option<AuditId>), Refusal> {
-        let mut conn = self.pool.acquire().await?;
-        // Rows that were not read to their end would be the answer to the next question on it.
-        conn.close_on_drop();
+        let mut conn = Disposable::of(&self.pool).await?;
         let mut tx = conn.begin().await?;
         db::audit_chain::alone(&mut tx).await?;
-        let (entries, last) = unsealed(&mut tx, after).await?;
+        let Waiting {
+            entries,
+            unreadable,
+            last,
+        } = waiting(&mut tx, after).await?;
+        if !unreadable.is_empty() {
+            tracing::error!(?unreadable, "entries that cannot be sealed");
+        }
         let mut orgs: Vec<_> = entries.iter().map(|entry| entry.org_id).collect();
         orgs.sort_unstable();
         orgs.dedup();
@@ -92,11 +97,8 @@ impl AuditChain {
         let mut links = Vec::with_capacity(entries.len());
         for entry in &entries {
             let head = heads.entry(entry.org_id).or_insert(Head::EMPTY);
-            let Some(next) = head.followed_by(&entry.members) else {
-                tracing::error!(entry = %entry.id, "an entry cannot be sealed");
-                continue;
-            };
-            *head = next;
+            let next = head.followed_by(&entry.members);
+            *head = next.ok_or_else(|| Refusal::conflict(entry.id, "its chain is full"))?;
             links.push(Link {
                 org_id: entry.org_id,
                 entry: entry.id,
@@ -143,25 +145,22 @@ impl AuditChain {
         let written_at = db::clock::now(&mut conn).await?;
         drop(conn);
         let number = last.as_ref().map_or(1, |last| last.number + 1);
-        let away = |error: &dyn std::fmt::Display| Refusal::Away(format!("{number}: {error}"));
+        let previous = last.map(|last| Digest(last.sha256).to_string());
+        let stamp = written_at.format(&Rfc3339);
+        let stamp = stamp.map_err(|error| Refusal::conflict(number, error))?;
         let mut members = Map::new();
         members.insert("format".to_owned(), json!(FORMAT));
         members.insert("number".to_owned(), json!(number));
-        let previous = last.map(|last| Digest(last.sha256).to_string());
         members.insert("previous_sha256".to_owned(), json!(previous));
         members.insert("heads".to_owned(), heads.iter().map(shown).collect());
-        let stamp = written_at.format(&Rfc3339).map_err(|error| away(&error))?;
         members.insert("written_at".to_owned(), json!(stamp));
-        let key = self.signer.active(Purpose::JwtSigner).await;
-        let key = key.map_err(|error| away(&error))?;
-        let signed = sign_document::<AuditHead>(members, &key);
-        let signed = signed.map_err(|error| Refusal::Away(format!("{number}: {error:?}")))?;
-        let text = serde_json_canonicalizer::to_vec(signed.as_json());
-        let text = text.map_err(|error| away(&error))?;
+        let what = number.to_string();
+        let (_, text) = document::sign::<AuditHead>(&self.signer, &what, members).await?;
         let digest = Digest::of(&text);
         // By its digest, too: whoever was killed before he wrote it down left another one.
         let path = format!("{number:012}-{digest}.json");
-        self.objects.put_bytes(&object(&path)?, &text).await?;
+        let key = document::object(Namespace::AuditHeads, &path)?;
+        self.objects.put_bytes(&key, &text).await?;
         let new = db::audit_chain::Checkpoint {
             number,
             object_path: path,
@@ -185,35 +184,39 @@ fn shown(moved: &Moved) -> Value {
     })
 }
 
-pub(crate) fn object(path: &str) -> Result<ObjectKey, Refusal> {
-    let path = path
-        .parse()
-        .map_err(|error| Refusal::conflict(path, error))?;
-    Ok(ObjectKey {
-        namespace: Namespace::AuditHeads,
-        path,
-    })
+/// Entries that wait to be sealed.
+pub(crate) struct Waiting {
+    entries: Vec<Entry>,
+    /// Those that have no form, which somebody has changed.
+    pub(crate) unreadable: Vec<AuditId>,
+    /// The last that was looked at.
+    last: Option<AuditId>,
 }
 
-/// The oldest entries behind `after` that wait to be sealed, and the last that was looked at.
-async fn unsealed(
-    conn: &mut PgConnection,
+/// The oldest entries behind `after` that wait to be sealed.
+pub(crate) async fn waiting(
+    conn: &mut DisposableTransaction<'_>,
     after: Option<AuditId>,
-) -> Result<(Vec<Entry>, Option<AuditId>), Refusal> {
+) -> Result<Waiting, Refusal> {
     let broken = |error: archive::Error| Refusal::conflict("audit_logs", error);
-    let (columns, mut decoder, mut entries) = (columns(), Decoder::default(), Vec::new());
-    let mut last = None;
+    let (columns, mut decoder) = (columns(), Decoder::default());
+    let mut found = Waiting {
+        entries: Vec::new(),
+        unreadable: Vec::new(),
+        last: None,
+    };
     let mut pieces = db::audit_chain::copy_unsealed(conn, after, BATCH).await?;
     while let Some(piece) = pieces.try_next().await? {
         decoder.push(piece.as_ref());
         while let Some(row) = decoder.row().map_err(broken)? {
-            last = entry::id(&row).or(last);
+            let id = entry::id(&row).ok_or_else(|| broken(archive::Error::Columns))?;
+            found.last = Some(id);
             match Entry::of(&columns, &row) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => tracing::error!(%error, ?last, "an entry cannot be sealed"),
+                Ok(entry) => found.entries.push(entry),
+                Err(_) => found.unreadable.push(id),
             }
         }
     }
     decoder.finish().map_err(broken)?;
-    Ok((entries, last))
+    Ok(found)
 }

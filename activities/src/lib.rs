@@ -8,6 +8,7 @@ pub mod audit_chain;
 pub mod balance;
 pub mod billing;
 pub mod capacity;
+mod document;
 mod drain;
 pub mod enrollment;
 pub mod health;

@@ -13,6 +13,7 @@ use contract::partition::{
     Archive, ArchiveInput, AuditInput, Bind, Close, CloseInput, CutOver, Expire, Maintained, Open,
     OpenInput, Opened, Premade, Premake, Prove, ProveAudit, Restore, TableInput, Verify,
 };
+use db::disposable::Disposable;
 use db::partition::Form;
 use db::{PgConnection, PgPool, Postgres, Transaction};
 use domain::audit_chain::Proof;
@@ -270,8 +271,7 @@ impl Partitions {
         now: Option<OffsetDateTime>,
     ) -> Result<Option<String>, Refusal> {
         let table = input.table;
-        let mut conn = self.owner.acquire().await?;
-        conn.close_on_drop();
+        let mut conn = Disposable::of(&self.owner).await?;
         let Some(due) = due(&mut conn, table, now).await? else {
             return Ok(None);
         };
@@ -307,11 +307,7 @@ impl Partitions {
     /// A transaction of the owner's that no other change of partitions runs beside.
     async fn change(&self, input: TableInput) -> Result<Transaction<'static, Postgres>, Refusal> {
         let mut tx = self.owner.begin().await?;
-        if !db::partition::is_owner(&mut tx, input.table).await? {
-            let why = "BERTH_DATABASE_OWNER_URL names a role that does not own it";
-            return Err(Refusal::conflict(input.table, why));
-        }
-        db::partition::alone(&mut tx, input.table).await?;
+        alone(&mut tx, input.table).await?;
         Ok(tx)
     }
 
@@ -325,6 +321,16 @@ impl Partitions {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Keeps every other change of partitions away until the transaction ends.
+async fn alone(conn: &mut PgConnection, table: Guarded) -> Result<(), Refusal> {
+    if !db::partition::is_owner(conn, table).await? {
+        let why = "BERTH_DATABASE_OWNER_URL names a role that does not own it";
+        return Err(Refusal::conflict(table, why));
+    }
+    db::partition::alone(conn, table).await?;
+    Ok(())
 }
 
 /// What trying again would not change ends the table's turn.

@@ -15,6 +15,7 @@ pub use self::checkpoint::{
 pub use self::proof::{
     LinkOf, copy_chain, ghosts, hashes_at, heads, ids_between, links_of, snapshot, strays,
 };
+use crate::disposable::DisposableTransaction;
 use crate::error::{Error, Result};
 
 const TABLE: &str = "audit_links";
@@ -59,12 +60,12 @@ pub async fn alone(conn: &mut PgConnection) -> Result<()> {
 }
 
 /// The oldest entries behind `after` that are in no chain yet, in the binary form of COPY; columns as
-/// [`domain::audit_chain::ENTRY`]. Whoever does not read all of it must close the connection.
-pub async fn copy_unsealed(
-    conn: &mut PgConnection,
+/// [`domain::audit_chain::ENTRY`].
+pub async fn copy_unsealed<'c>(
+    conn: &'c mut DisposableTransaction<'_>,
     after: Option<AuditId>,
     limit: u32,
-) -> Result<BoxStream<'_, sqlx::Result<impl AsRef<[u8]> + use<>>>> {
+) -> Result<BoxStream<'c, sqlx::Result<impl AsRef<[u8]> + use<>>>> {
     let after = after.map_or(Uuid::nil(), AuditId::uuid);
     let sql = format!(
         "copy (select {ENTRY} from audit_unsealed u

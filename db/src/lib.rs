@@ -28,6 +28,7 @@ pub mod clock;
 pub mod data_growth;
 pub mod dead_letter;
 pub mod diagram;
+pub mod disposable;
 pub mod error;
 pub mod event;
 pub mod fleet;
@@ -67,10 +68,7 @@ pub mod terminal_session;
 pub mod user;
 
 pub use error::{Error, Result};
-pub use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
-
-/// A connection of a pool.
-pub type PoolConnection = sqlx::pool::PoolConnection<Postgres>;
+pub use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 /// The migrations under `migrations/`, built into the binary.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");

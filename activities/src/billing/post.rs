@@ -129,13 +129,11 @@ impl Shard<'_> {
     /// Nothing is billed anew of a period whose records, or entries, are in archives alone: what is
     /// not seen would be taken for not used.
     async fn all_there(&self, conn: &mut PgConnection, due: &[Due]) -> Result<(), Refusal> {
+        // Records are read of whoever is billed; entries of a former bill are taken back.
+        let records = (!due.is_empty()).then_some(Guarded::UsageRecords);
         let again = due.iter().any(|due| due.revision > 0);
-        let read = [
-            (Guarded::UsageRecords, !due.is_empty()),
-            // Entries of a former bill are taken back.
-            (Guarded::LedgerEntries, again),
-        ];
-        for (table, _) in read.into_iter().filter(|(_, read)| *read) {
+        let entries = again.then_some(Guarded::LedgerEntries);
+        for table in records.into_iter().chain(entries) {
             let gone = db::archive::gone_until(&mut *conn, table).await?;
             if gone.is_some_and(|until| self.run.period.start < until) {
                 let why = format!("rows of {table} of its period are archived; restore them first");

@@ -5,15 +5,15 @@ use std::fs::File;
 
 use archive::{Column, Digest};
 use contract::partition::{ArchiveInput, TableInput};
+use db::PgConnection;
 use db::archive::{Archive, NewArchive};
+use db::disposable::{Disposable, DisposableTransaction};
 use db::partition::Partition;
-use db::{Connection as _, PgConnection, PoolConnection, Postgres, Transaction};
 use domain::data_growth::Guarded;
 use domain::id::ArchiveId;
 use domain::object_path::{Namespace, ObjectKey};
 use domain::partition::Archiving;
-use domain::signed_document::{self, ArchiveManifest};
-use domain::signing_key::Purpose;
+use domain::signed_document::ArchiveManifest;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -21,9 +21,8 @@ use time::format_description::well_known::Rfc3339;
 use super::due::{Due, due};
 use super::rows::{self, Passed};
 use super::{Partitions, value};
-use crate::audit;
-use crate::receipt::sign_document;
 use crate::refusal::Refusal;
+use crate::{audit, document};
 
 /// The form of the manifest and of the file that it tells of.
 const FORMAT: &str = "berth-archive/1";
@@ -136,18 +135,10 @@ impl Partitions {
     /// Whether a table, attached or not, has the rows of its archive, in the columns that they had.
     async fn has_rows_of(&self, known: &Archive) -> Result<bool, Refusal> {
         let columns = columns_of(&known.as_new())?;
-        let mut conn = self.own().await?;
+        let mut conn = Disposable::of(&self.owner).await?;
         let mut tx = snapshot(&mut conn, known.table).await?;
         let there = rows::read(&mut tx, &known.partition, &columns, None).await?;
         Ok(there.digest.0 == known.rows_sha256)
-    }
-
-    /// A connection of the owner's that is nobody's afterwards: rows that were not read to their end
-    /// would be the answer to the next question on it.
-    async fn own(&self) -> Result<PoolConnection, Refusal> {
-        let mut conn = self.owner.acquire().await?;
-        conn.close_on_drop();
-        Ok(conn)
     }
 
     async fn write(&self, partition: &Partition) -> Result<Written, Refusal> {
@@ -155,7 +146,7 @@ impl Partitions {
         let local = |error: std::io::Error| Refusal::Away(format!("{name}: {error}"));
         let file = tempfile::tempfile().map_err(local)?;
         let into = file.try_clone().map_err(local)?;
-        let mut conn = self.own().await?;
+        let mut conn = Disposable::of(&self.owner).await?;
         let mut tx = snapshot(&mut conn, partition.table).await?;
         let written_at = db::clock::now(&mut tx).await?;
         let columns = rows::columns(&mut tx, name).await?;
@@ -176,12 +167,9 @@ impl Partitions {
             &key,
             written_at,
         )?;
-        let signing = self.signer.active(Purpose::JwtSigner).await;
-        let signing = signing.map_err(|error| Refusal::Away(format!("{name}: {error}")))?;
-        let signed = sign_document::<ArchiveManifest>(members, &signing);
-        let signed = signed.map_err(|error| Refusal::Away(format!("{name}: {error:?}")))?;
-        let manifest = signed.as_json().clone();
-        let (at, text) = beside(&path, &manifest)?;
+        let (manifest, text) =
+            document::sign::<ArchiveManifest>(&self.signer, name, members).await?;
+        let at = beside(&path, &text)?;
         self.objects.put_bytes(&at, &text).await?;
         Ok(Written {
             id: db::id::fresh(),
@@ -196,19 +184,12 @@ impl Partitions {
     /// Whether what is known of an archive was signed, and lies in the store, too. Returns its columns.
     pub(super) async fn prove_manifest(&self, of: &NewArchive<'_>) -> Result<Vec<Column>, Refusal> {
         let refused = |why: &str| Refusal::conflict(of.partition, why);
-        let (at, text) = beside(of.object_path, of.manifest)?;
+        let text = document::canonical(of.partition, of.manifest)?;
+        let at = beside(of.object_path, &text)?;
         if self.objects.get_bytes(&at, MANIFEST_BYTES).await? != text {
             return Err(refused("the manifest is not the one that was signed"));
         }
-        let claim = signed_document::claim::<ArchiveManifest>(of.manifest);
-        let claim = claim.map_err(|_| refused("the manifest is not signed"))?;
-        // Not in the snapshot of whoever asks: the key may be younger than that.
-        let mut conn = self.pool.acquire().await?;
-        let key = db::signing_key::public(&mut conn, &claim.kid).await?;
-        drop(conn);
-        let holds =
-            key.is_some_and(|key| platform::signing::verify(&key, &claim.input, &claim.signature));
-        if !holds {
+        if !document::holds::<ArchiveManifest>(&self.pool, of.manifest).await? {
             return Err(refused("the signature of the manifest does not hold"));
         }
         let says = |member: &str, value: Value| of.manifest.get(member) == Some(&value);
@@ -255,9 +236,9 @@ impl Partitions {
 
 /// A transaction that sees one state of the database, and acts as the owner of a table.
 async fn snapshot(
-    conn: &mut PoolConnection,
+    conn: &mut Disposable,
     table: Guarded,
-) -> Result<Transaction<'_, Postgres>, Refusal> {
+) -> Result<DisposableTransaction<'_>, Refusal> {
     let mut tx = conn.begin().await?;
     db::partition::snapshot(&mut tx, table).await?;
     Ok(tx)
@@ -297,23 +278,14 @@ pub(super) async fn find(conn: &mut PgConnection, id: ArchiveId) -> Result<Archi
 }
 
 fn object(path: &str) -> Result<ObjectKey, Refusal> {
-    let path = path
-        .parse()
-        .map_err(|error| Refusal::conflict(path, error))?;
-    Ok(ObjectKey {
-        namespace: Namespace::Archives,
-        path,
-    })
+    document::object(Namespace::Archives, path)
 }
 
-/// Where the manifest of a file is, and its text. It goes by its own digest: whoever writes a file once
-/// more does not write over another's manifest.
-fn beside(path: &str, manifest: &Value) -> Result<(ObjectKey, Vec<u8>), Refusal> {
-    let text = serde_json_canonicalizer::to_vec(manifest);
-    let text = text.map_err(|error| Refusal::conflict(path, error))?;
+/// Where the manifest of a file is that has this text. It goes by its own digest: whoever writes a file
+/// once more does not write over another's manifest.
+fn beside(path: &str, text: &[u8]) -> Result<ObjectKey, Refusal> {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let key = object(&format!("{folder}/{}.json", Digest::of(&text)))?;
-    Ok((key, text))
+    object(&format!("{folder}/{}.json", Digest::of(text)))
 }
 
 /// Columns that an archive has.

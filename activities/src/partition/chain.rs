@@ -5,25 +5,20 @@ mod signed;
 
 use std::collections::HashMap;
 
-use archive::{Column, Decoder, Row};
-use bytes::Bytes;
-use db::{Connection as _, PgConnection};
+use archive::{Column, Row};
+use db::PgConnection;
+use db::disposable::{Disposable, DisposableTransaction};
 use domain::audit_chain::{Fault, Finding, Hash, Head, Proof};
 use domain::data_growth::Guarded;
 use domain::id::{AuditId, OrgId};
-use futures::TryStreamExt as _;
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Partitions, rows};
-use crate::audit_chain::{Entry, columns, entry};
+use super::Partitions;
+use super::rows::{self, Rows};
+use crate::audit_chain::{Entry, columns, waiting};
 use crate::refusal::Refusal;
 
-/// Pieces that wait for whoever works on them.
-const WAITING: usize = 16;
-/// Entries that wait to be sealed and are looked at: the oldest.
-const WAITING_ENTRIES: u32 = 1_000;
 /// What a link has beside its entry.
 const OF_THE_LINK: usize = 4;
 const TABLE: Guarded = Guarded::AuditLogs;
@@ -34,9 +29,7 @@ type Gone = (Option<OffsetDateTime>, OffsetDateTime);
 impl Partitions {
     /// What is wrong with the audit log. With `archives`, what lies in those is read, too.
     pub async fn prove_chains(&self, archives: bool) -> Result<Proof, Refusal> {
-        let mut conn = self.pool.acquire().await?;
-        // Rows that were not read to their end would be the answer to the next question on it.
-        conn.close_on_drop();
+        let mut conn = Disposable::of(&self.pool).await?;
         let mut tx = conn.begin().await?;
         db::audit_chain::snapshot(&mut tx).await?;
         let gone = db::archive::gone(&mut tx, TABLE).await?;
@@ -64,7 +57,7 @@ impl Partitions {
         for id in db::audit_chain::ghosts(&mut tx).await? {
             proof.find(Finding::new(Fault::EntryMissing).of(id));
         }
-        for id in unreadable(&mut tx).await? {
+        for id in waiting(&mut tx, None).await?.unreadable {
             proof.find(Finding::new(Fault::EntryChanged).of(id));
         }
         tx.commit().await?;
@@ -76,24 +69,6 @@ impl Partitions {
         }
         Ok(proof)
     }
-}
-
-/// Entries that wait to be sealed and cannot be.
-async fn unreadable(conn: &mut PgConnection) -> Result<Vec<AuditId>, Refusal> {
-    let broken = |error: archive::Error| Refusal::conflict("audit_logs", error);
-    let (columns, mut decoder, mut found) = (columns(), Decoder::default(), Vec::new());
-    let mut pieces = db::audit_chain::copy_unsealed(conn, None, WAITING_ENTRIES).await?;
-    while let Some(piece) = pieces.try_next().await? {
-        decoder.push(piece.as_ref());
-        while let Some(row) = decoder.row().map_err(broken)? {
-            let sound = Entry::of(&columns, &row)
-                .is_ok_and(|entry| Head::EMPTY.followed_by(&entry.members).is_some());
-            if !sound {
-                found.extend(entry::id(&row));
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// Where each chain should end, and where it does.
@@ -117,32 +92,18 @@ async fn compare_heads(
 
 /// Goes along all chains.
 async fn walk(
-    conn: &mut PgConnection,
+    conn: &mut DisposableTransaction<'_>,
     gone: Vec<Gone>,
 ) -> Result<(Proof, HashMap<Option<OrgId>, Head>), Refusal> {
-    let (send, mut pieces) = mpsc::channel::<Bytes>(WAITING);
-    let work = move || {
+    let work = move |mut rows: Rows| {
         let mut walker = Walker::new(gone);
-        let mut decoder = Decoder::default();
-        while let Some(piece) = pieces.blocking_recv() {
-            decoder.push(&piece);
-            while let Some(row) = decoder.row()? {
-                walker.step(row)?;
-            }
+        while let Some(row) = rows.next()? {
+            walker.step(row)?;
         }
-        decoder.finish()?;
         Ok(walker.finish())
     };
-    let work = tokio::task::spawn_blocking(work);
-    let mut stream = db::audit_chain::copy_chain(conn).await?;
-    while let Some(piece) = stream.try_next().await? {
-        let piece = Bytes::copy_from_slice(piece.as_ref());
-        if send.send(piece).await.is_err() {
-            break; // Whoever works on them says why.
-        }
-    }
-    drop(send);
-    rows::ended("audit_links", work.await)
+    let pieces = db::audit_chain::copy_chain(conn).await?;
+    rows::hand("audit_links", pieces, work).await
 }
 
 /// Where somebody is who goes along the chains, one after the other.

@@ -4,10 +4,11 @@ use archive::Column;
 use contract::partition::{ArchiveInput, TableInput};
 use db::PgConnection;
 use db::archive::Archive;
+use db::disposable::Disposable;
 use domain::policy::RESTORED_KEPT;
 
 use super::archive::find;
-use super::{Partitions, done, rows, value};
+use super::{Partitions, alone, done, rows, value};
 use crate::audit;
 use crate::refusal::Refusal;
 
@@ -38,7 +39,9 @@ impl Partitions {
         done(table, db::archive::restore_begin(&mut tx, &known).await)?;
         tx.commit().await?;
         // What takes long holds no lock that a writer waits for.
-        let mut tx = self.change(change).await?;
+        let mut own = Disposable::of(&self.owner).await?;
+        let mut tx = own.begin().await?;
+        alone(&mut tx, table).await?;
         rows::write(&mut tx, &known.partition, file, &columns).await?;
         let back = rows::read(&mut tx, &known.partition, &columns, None).await?;
         if back.digest.0 != known.rows_sha256 {
@@ -46,6 +49,7 @@ impl Partitions {
             return Err(Refusal::conflict(known.partition, why));
         }
         tx.commit().await?;
+        drop(own);
         let mut tx = self.change(change).await?;
         done(table, db::archive::restore_link(&mut tx, &known).await)?;
         tx.commit().await?;

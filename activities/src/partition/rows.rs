@@ -3,7 +3,8 @@
 use archive::{Column, Decoder, Digest, Kind, Reader, Row, RowDigest, Writer};
 use bytes::Bytes;
 use db::PgConnection;
-use futures::TryStreamExt as _;
+use db::disposable::DisposableTransaction;
+use futures::{Stream, TryStreamExt as _};
 use std::fs::File;
 use std::io::Seek as _;
 use tokio::sync::mpsc;
@@ -52,45 +53,72 @@ fn names(columns: &[Column]) -> Vec<db::archive::Column> {
 
 /// Reads all rows of a partition; with `into`, writes them to a file, too.
 pub(super) async fn read(
-    conn: &mut PgConnection,
+    conn: &mut DisposableTransaction<'_>,
     partition: &str,
     columns: &[Column],
     into: Option<File>,
 ) -> Result<Passed, Refusal> {
-    let (send, mut pieces) = mpsc::channel::<Bytes>(WAITING);
     let at = columns.iter().position(|column| column.name == "id");
     let file = into.map(|file| Writer::new(file, columns.to_vec()));
-    let work = move || {
+    let work = move |mut rows: Rows| {
         let mut file = file.transpose()?;
-        let (mut decoder, mut digest, mut ends) = (Decoder::default(), RowDigest::default(), None);
-        while let Some(piece) = pieces.blocking_recv() {
-            decoder.push(&piece);
-            while let Some(row) = decoder.row()? {
-                digest.update(&row);
-                ends = Some(widen(ends, &row, at));
-                if let Some(file) = &mut file {
-                    file.push(row)?;
-                }
+        let (mut digest, mut ends) = (RowDigest::default(), None);
+        while let Some(row) = rows.next()? {
+            digest.update(&row);
+            ends = Some(widen(ends, &row, at));
+            if let Some(file) = &mut file {
+                file.push(row)?;
             }
         }
-        decoder.finish()?;
         file.map(Writer::finish).transpose()?;
         let (rows, digest) = digest.finish();
         Ok(Passed { rows, digest, ends })
     };
-    let work = tokio::task::spawn_blocking(work);
-    let mut stream = db::archive::copy_out(conn, partition, &names(columns)).await?;
-    while let Some(piece) = stream.try_next().await? {
-        if send
-            .send(Bytes::copy_from_slice(piece.as_ref()))
-            .await
-            .is_err()
-        {
+    let pieces = db::archive::copy_out(conn, partition, &names(columns)).await?;
+    hand(partition, pieces, work).await
+}
+
+/// Rows of a `COPY` for somebody on a thread of his own.
+pub(super) struct Rows {
+    pieces: mpsc::Receiver<Bytes>,
+    decoder: Decoder,
+}
+
+impl Rows {
+    /// The next one; `None`: those were all, and nothing is missing.
+    pub(super) fn next(&mut self) -> archive::Result<Option<Row>> {
+        loop {
+            if let Some(row) = self.decoder.row()? {
+                return Ok(Some(row));
+            }
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.decoder.push(&piece),
+                None => return std::mem::take(&mut self.decoder).finish().map(|()| None),
+            }
+        }
+    }
+}
+
+/// Hands the rows of a `COPY` to somebody who may take his time.
+pub(super) async fn hand<T: Send + 'static>(
+    name: &str,
+    mut pieces: impl Stream<Item = sqlx::Result<impl AsRef<[u8]>>> + Unpin,
+    work: impl FnOnce(Rows) -> archive::Result<T> + Send + 'static,
+) -> Result<T, Refusal> {
+    let (send, receive) = mpsc::channel(WAITING);
+    let rows = Rows {
+        pieces: receive,
+        decoder: Decoder::default(),
+    };
+    let work = tokio::task::spawn_blocking(move || work(rows));
+    while let Some(piece) = pieces.try_next().await? {
+        let piece = Bytes::copy_from_slice(piece.as_ref());
+        if send.send(piece).await.is_err() {
             break; // Whoever works on them says why.
         }
     }
     drop(send);
-    ended(partition, work.await)
+    ended(name, work.await)
 }
 
 /// Ids of the first and of the last row, this one being the last.

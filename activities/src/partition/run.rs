@@ -64,8 +64,8 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
     }))
 }
 
-/// Whoever asks has all of the audit log proved; the schedule leaves out what archives hold, which
-/// nobody changes unnoticed.
+/// Whoever asks has all of the audit log proved; the schedule leaves out what archives hold, of
+/// which it reads the manifests alone.
 fn audit_work(run: &Maintenance) -> Option<AuditWork> {
     match run.task {
         Task::Audit => Some(AuditWork { archives: true }),

@@ -5,12 +5,12 @@ use futures::stream::BoxStream;
 use sqlx::PgConnection;
 
 use super::Column;
+use crate::disposable::DisposableTransaction;
 use crate::error::Result;
 
-/// Rows of a partition in the order of their ids, in the binary form of COPY. Whoever does not read all
-/// of it must close the connection.
+/// Rows of a partition in the order of their ids, in the binary form of COPY.
 pub async fn copy_out<'c>(
-    conn: &'c mut PgConnection,
+    conn: &'c mut DisposableTransaction<'_>,
     partition: &str,
     columns: &[Column],
 ) -> Result<BoxStream<'c, sqlx::Result<impl AsRef<[u8]> + use<>>>> {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{ENTRY, hash, key, org};
+use crate::disposable::DisposableTransaction;
 use crate::error::Result;
 
 /// More than anybody reads.
@@ -28,10 +29,9 @@ pub async fn snapshot(conn: &mut PgConnection) -> Result<()> {
 
 /// All links, one chain after the other, in the binary form of COPY: organization, place, hash,
 /// id of the entry, and columns as [`domain::audit_chain::ENTRY`], null where the entry is not there.
-/// Whoever does not read all of it must close the connection.
-pub async fn copy_chain(
-    conn: &mut PgConnection,
-) -> Result<BoxStream<'_, sqlx::Result<impl AsRef<[u8]> + use<>>>> {
+pub async fn copy_chain<'c>(
+    conn: &'c mut DisposableTransaction<'_>,
+) -> Result<BoxStream<'c, sqlx::Result<impl AsRef<[u8]> + use<>>>> {
     let sql = format!(
         "copy (select l.org_id, l.seq, l.hash, l.audit_id, {ENTRY} from audit_links l
                left join audit_logs a on a.id = l.audit_id and a.created_at = uuid_v7_at(l.audit_id)

@@ -4,13 +4,14 @@ use archive::Digest;
 use domain::audit_chain::{Fault, Finding, Hash, Proof};
 use domain::id::OrgId;
 use domain::object_path::Namespace;
-use domain::signed_document::{self, AuditHead};
+use domain::signed_document::AuditHead;
 use platform::objects::ObjectError;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Partitions;
-use crate::audit_chain::{FORMAT, object};
+use crate::audit_chain::FORMAT;
+use crate::document;
 use crate::refusal::Refusal;
 
 /// Documents that are looked up at once.
@@ -87,7 +88,7 @@ impl Partitions {
     ) -> Result<(), Refusal> {
         proof.checkpoints += 1;
         let changed = || Finding::new(Fault::CheckpointChanged).with(path);
-        let Ok(key) = object(path) else {
+        let Ok(key) = document::object(Namespace::AuditHeads, path) else {
             proof.find(changed());
             return Ok(());
         };
@@ -136,13 +137,7 @@ impl Partitions {
         let Ok(value) = serde_json::from_slice::<Value>(text) else {
             return Ok(None);
         };
-        let Ok(claim) = signed_document::claim::<AuditHead>(&value) else {
-            return Ok(None);
-        };
-        let mut conn = self.pool.acquire().await?;
-        let key = db::signing_key::public(&mut conn, &claim.kid).await?;
-        let holds =
-            key.is_some_and(|key| platform::signing::verify(&key, &claim.input, &claim.signature));
+        let holds = document::holds::<AuditHead>(&self.pool, &value).await?;
         let document = serde_json::from_value::<Document>(value).ok();
         Ok(document.filter(|document| holds && document.format == FORMAT))
     }

@@ -51,8 +51,8 @@ async fn operators_see_who_did_what_and_prove_it() {
         .await
         .expect(200);
     assert_eq!(one, entry);
-    let resource = entry["created_at"].as_str().expect("a time");
-    let none = format!("{EVENTS}?action=audit.verify&until={resource}&since={resource}");
+    let at = entry["created_at"].as_str().expect("a time");
+    let none = format!("{EVENTS}?action=audit.verify&until={at}&since={at}");
     let none = stack.admin().get(&none).await.expect(200);
     assert_eq!(none["items"], json!([]));
     crate::sweep::record_one(&stack, "AuditSealing", "audit_sealing").await;
