@@ -1,7 +1,8 @@
 //! How large the tables are that only grow. From the server's statistics: counting would read all of
 //! what is too large already.
 
-use domain::data_growth::{Guarded, Size};
+use domain::data_growth::{Guarded, Measure, Size, Triggers};
+use domain::policy::Scope;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -18,8 +19,6 @@ pub struct Sample {
     pub size: Size,
     /// `None`: there is no row.
     pub oldest_at: Option<OffsetDateTime>,
-    /// Rows of a day: since the samples of the last week began, or on average since the oldest row.
-    pub rows_per_day: i64,
 }
 
 /// Every guarded table, as it is now. Parts of a partitioned one count together.
@@ -83,16 +82,27 @@ pub async fn sample(conn: &mut PgConnection) -> Result<Vec<Sample>> {
             size: Size {
                 rows: row.rows,
                 bytes: row.bytes,
+                rows_per_day,
+                oldest_seconds: oldest_at.map_or(0, |at| (oldest.now - at).whole_seconds()),
                 vacuum_lag_seconds: row.lag,
-                frozen_transactions_ago: row.age,
+                freeze_age: row.age,
                 partitioned: form == Form::Converted,
             },
             oldest_at,
-            rows_per_day,
         });
     }
     samples.sort_by_key(|sample| sample.table.as_str());
     Ok(samples)
+}
+
+/// From when on a table's measures are too much.
+pub async fn triggers(conn: &mut PgConnection, table: Guarded) -> Result<Triggers> {
+    let policies = Triggers::policies(table);
+    let mut values = [0; Measure::ALL.len()];
+    for (value, policy) in values.iter_mut().zip(policies) {
+        *value = crate::policy::resolve(conn, policy, Scope::Platform).await?;
+    }
+    Ok(Triggers::from_values(values))
 }
 
 /// How large a table was.

@@ -1,7 +1,8 @@
 //! Why a statement did not do what was asked.
 
-/// Four causes, four people to call: the database (retry), the schema's guard (the caller broke a
-/// rule), somebody else who was faster, and a row that should not exist.
+/// Five causes, five people to call: the database (retry), the schema's guard (the caller broke a
+/// rule), whoever keeps partitions ahead, somebody else who was faster, and a row that should not
+/// exist.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database could not be asked, or answered with a failure of its own.
@@ -10,6 +11,9 @@ pub enum Error {
     /// A named constraint or guard trigger refused the change.
     #[error("refused by {name}")]
     Constraint { name: String, source: sqlx::Error },
+    /// A row of a table that only grows is beyond its last partition, or its bound.
+    #[error("there is no partition for the row")]
+    NoPartition(#[source] sqlx::Error),
     /// A guarded update met another number of rows than it names: the row moved on.
     #[error("expected to change {expected} rows, changed {actual}")]
     RowsAffected { expected: u64, actual: u64 },
@@ -26,12 +30,17 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<sqlx::Error> for Error {
     fn from(source: sqlx::Error) -> Self {
-        match source.as_database_error().and_then(|e| e.constraint()) {
-            Some(name) => Self::Constraint {
+        let Some(refused) = source.as_database_error() else {
+            return Self::Database(source);
+        };
+        // A check without a name is that of a partitioned table: which part a row belongs to.
+        match (refused.constraint(), refused.is_check_violation()) {
+            (None | Some("partition_bound"), true) => Self::NoPartition(source),
+            (Some(name), _) => Self::Constraint {
                 name: name.to_owned(),
                 source,
             },
-            None => Self::Database(source),
+            (None, false) => Self::Database(source),
         }
     }
 }

@@ -322,7 +322,9 @@ pub async fn drop_detached(conn: &mut PgConnection, name: &str) -> Result<()> {
 /// Whether trying again changes nothing: a row beyond the bound, a table that is not what the step needs
 /// it to be, one of that name, a right that is missing.
 pub fn is_for_good(error: &Error) -> bool {
-    let (Error::Database(source) | Error::Constraint { source, .. }) = error else {
+    let (Error::Database(source) | Error::Constraint { source, .. } | Error::NoPartition(source)) =
+        error
+    else {
         return false;
     };
     let code = source.as_database_error().and_then(DatabaseError::code);

@@ -37,49 +37,78 @@ impl Guarded {
     }
 }
 
+/// What is measured of a table, and can be too much.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, IntoStaticStr, VariantArray, strum::Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Measure {
+    Rows,
+    /// With indexes and what is stored beside.
+    Bytes,
+    RowsPerDay,
+    /// The age of its oldest row.
+    OldestSeconds,
+    /// Since it was vacuumed last, or since it was made.
+    VacuumLagSeconds,
+    /// In transactions, of its oldest row that is not frozen.
+    FreezeAge,
+}
+
+impl Measure {
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether partitions are the answer to too much of it. The others are about vacuum.
+    pub fn is_growth(self) -> bool {
+        match self {
+            Self::Rows | Self::Bytes | Self::RowsPerDay | Self::OldestSeconds => true,
+            Self::VacuumLagSeconds | Self::FreezeAge => false,
+        }
+    }
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
 /// How large a table is, and how well it is looked after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     /// As the server's statistics estimate.
     pub rows: i64,
-    /// With indexes and what is stored beside.
     pub bytes: i64,
-    /// Since it was vacuumed last, or since it was made.
+    /// Since the samples of the last week began, or on average since the oldest row.
+    pub rows_per_day: i64,
+    /// 0: there is no row.
+    pub oldest_seconds: i64,
     pub vacuum_lag_seconds: i64,
-    /// Transactions since its oldest unfrozen row.
-    pub frozen_transactions_ago: i64,
+    pub freeze_age: i64,
     /// It is made of partitions: how much they hold together is nobody's business any more.
     pub partitioned: bool,
 }
 
-/// What is too much.
+/// From when on a table's measures are too much; 0: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Triggers {
-    pub rows: i64,
-    pub bytes: i64,
-    pub vacuum_lag_seconds: i64,
-    pub frozen_transactions_ago: i64,
-}
+pub struct Triggers([i64; Measure::ALL.len()]);
 
 impl Triggers {
-    /// Where they are kept.
-    pub const POLICIES: [&'static Policy; 4] = [
-        &policy::DATA_ROWS_TRIGGER,
-        &policy::DATA_BYTES_TRIGGER,
-        &policy::DATA_VACUUM_LAG,
-        &policy::DATA_FREEZE_AGE,
-    ];
+    /// Where those of a table are kept.
+    pub fn policies(table: Guarded) -> &'static [Policy; Measure::ALL.len()] {
+        &policy::TRIGGERS[table as usize]
+    }
 
-    /// From the values of [`Self::POLICIES`], in that order.
-    pub fn from_values(
-        [rows, bytes, vacuum_lag_seconds, frozen_transactions_ago]: [i64; 4],
-    ) -> Self {
-        Self {
-            rows,
-            bytes,
-            vacuum_lag_seconds,
-            frozen_transactions_ago,
-        }
+    /// From the values of [`Self::policies`], in that order.
+    pub fn from_values(values: [i64; Measure::ALL.len()]) -> Self {
+        Self(values)
+    }
+
+    pub fn of(&self, measure: Measure) -> i64 {
+        self.0[measure.place()]
     }
 }
 
@@ -98,23 +127,41 @@ pub enum Verdict {
 }
 
 impl Size {
+    pub fn of(&self, measure: Measure) -> i64 {
+        match measure {
+            Measure::Rows => self.rows,
+            Measure::Bytes => self.bytes,
+            Measure::RowsPerDay => self.rows_per_day,
+            Measure::OldestSeconds => self.oldest_seconds,
+            Measure::VacuumLagSeconds => self.vacuum_lag_seconds,
+            Measure::FreezeAge => self.freeze_age,
+        }
+    }
+
+    /// Whether there is too much of something.
+    pub fn has_crossed(&self, measure: Measure, triggers: &Triggers) -> bool {
+        self.reaches(measure, triggers.of(measure))
+            // What holds next to nothing needs no vacuum.
+            && (measure.is_growth() || self.rows >= triggers.of(Measure::Rows) / 1_000)
+    }
+
+    fn reaches(&self, measure: Measure, limit: i64) -> bool {
+        limit > 0 && self.of(measure) >= limit && !(self.partitioned && measure.is_growth())
+    }
+
     /// Size comes first: a table that is too large is what makes vacuum late.
     pub fn verdict(&self, triggers: &Triggers) -> Verdict {
-        let sizes = [(self.rows, triggers.rows), (self.bytes, triggers.bytes)];
-        if !self.partitioned && sizes.iter().any(|(size, trigger)| size >= trigger) {
-            return Verdict::Crossed;
+        let any = |is: &dyn Fn(Measure) -> bool| Measure::ALL.iter().any(|one| is(*one));
+        let crossed = |one| self.has_crossed(one, triggers);
+        if any(&|one: Measure| one.is_growth() && crossed(one)) {
+            Verdict::Crossed
+        } else if any(&crossed) {
+            Verdict::Neglected
+        } else if any(&|one: Measure| one.is_growth() && self.reaches(one, triggers.of(one) / 2)) {
+            Verdict::Near
+        } else {
+            Verdict::Well
         }
-        let late = self.vacuum_lag_seconds >= triggers.vacuum_lag_seconds
-            || self.frozen_transactions_ago >= triggers.frozen_transactions_ago;
-        // What holds next to nothing needs no vacuum.
-        if late && self.rows >= triggers.rows / 1_000 {
-            return Verdict::Neglected;
-        }
-        let near = |(size, trigger): &(i64, i64)| *size >= trigger / 2;
-        if !self.partitioned && sizes.iter().any(near) {
-            return Verdict::Near;
-        }
-        Verdict::Well
     }
 }
 
@@ -122,20 +169,18 @@ impl Size {
 mod tests {
     use super::*;
 
-    const TRIGGERS: Triggers = Triggers {
-        rows: 1_000_000,
-        bytes: 1_000_000_000,
-        vacuum_lag_seconds: 86_400,
-        frozen_transactions_ago: 500_000_000,
-    };
+    const TRIGGERS: Triggers = Triggers([1_000_000, 1_000_000_000, 10_000, 0, 86_400, 500_000_000]);
 
     #[test]
     fn the_worst_of_a_table_is_said() {
         let size = |rows, bytes, lag, age| Size {
             rows,
             bytes,
+            rows_per_day: 0,
+            // Its trigger is off.
+            oldest_seconds: i64::MAX,
             vacuum_lag_seconds: lag,
-            frozen_transactions_ago: age,
+            freeze_age: age,
             partitioned: false,
         };
         for (size, verdict) in [
@@ -160,6 +205,50 @@ mod tests {
                 matches!(of_vacuum, Verdict::Well | Verdict::Neglected),
                 "{size:?}"
             );
+        }
+    }
+
+    #[test]
+    fn each_measure_has_a_trigger_of_its_own() {
+        let well = Size {
+            rows: 2_000,
+            bytes: 0,
+            rows_per_day: 0,
+            oldest_seconds: 0,
+            vacuum_lag_seconds: 0,
+            freeze_age: 0,
+            partitioned: false,
+        };
+        let triggers = Triggers([1_000_000, 1_000, 100, 500, 60, 70]);
+        let with = |measure, value| {
+            let mut size = well;
+            *match measure {
+                Measure::Rows => &mut size.rows,
+                Measure::Bytes => &mut size.bytes,
+                Measure::RowsPerDay => &mut size.rows_per_day,
+                Measure::OldestSeconds => &mut size.oldest_seconds,
+                Measure::VacuumLagSeconds => &mut size.vacuum_lag_seconds,
+                Measure::FreezeAge => &mut size.freeze_age,
+            } = value;
+            size
+        };
+        for measure in Measure::ALL.iter().copied() {
+            let limit = triggers.of(measure);
+            let verdict = |value| with(measure, value).verdict(&triggers);
+            let (crossed, near) = if measure.is_growth() {
+                (Verdict::Crossed, Verdict::Near)
+            } else {
+                (Verdict::Neglected, Verdict::Well)
+            };
+            assert_eq!(verdict(limit), crossed, "{measure}");
+            assert_eq!(verdict(limit - 1), near, "{measure}");
+            assert_eq!(verdict(limit / 2), near, "{measure}");
+            assert_eq!(verdict(limit / 2 - 1), Verdict::Well, "{measure}");
+            let all = Measure::ALL.iter().copied();
+            let crossed: Vec<Measure> = all
+                .filter(|one| with(measure, limit).has_crossed(*one, &triggers))
+                .collect();
+            assert_eq!(crossed, [measure]);
         }
     }
 

@@ -2,9 +2,12 @@
 //!
 //! A row in `policy_values` overrides a default; project beats organization beats platform.
 
+mod growth;
+
 use serde_json::Value;
 use strum::IntoStaticStr;
 
+pub use self::growth::TRIGGERS;
 use crate::id::{OrgId, ProjectId};
 
 /// What a policy's number counts.
@@ -60,7 +63,12 @@ impl Policy {
 
 /// The policy with that key.
 pub fn find(key: &str) -> Option<&'static Policy> {
-    ALL.iter().copied().find(|policy| policy.key == key)
+    all().find(|policy| policy.key == key)
+}
+
+/// Every policy there is.
+pub fn all() -> impl Iterator<Item = &'static Policy> {
+    PLAIN.iter().copied().chain(TRIGGERS.iter().flatten())
 }
 
 macro_rules! policies {
@@ -69,8 +77,7 @@ macro_rules! policies {
             key: $key, unit: Unit::$unit, min: $min, max: $max, default: $default, text: $text,
         };)+
 
-        /// Every policy there is.
-        pub static ALL: &[&Policy] = &[$(&$name),+];
+        static PLAIN: &[&Policy] = &[$(&$name),+];
     };
 }
 
@@ -139,14 +146,6 @@ policies! {
         "Within how long nothing that a stolen key signed is to hold.";
     REKEY_TARGET = "rotation.rekey_target_seconds", Seconds 1..=86_400, default 900,
         "Within how long all that it had signed and is needed is to be signed anew.";
-    DATA_ROWS_TRIGGER = "data_growth.rows_trigger", Count 1_000..=1_000_000_000_000, default 10_000_000,
-        "Rows from which a table that only grows is to be converted to partitions.";
-    DATA_BYTES_TRIGGER = "data_growth.bytes_trigger", Count 1_000_000..=1_000_000_000_000_000, default 50_000_000_000,
-        "The same in bytes, indexes included.";
-    DATA_VACUUM_LAG = "data_growth.vacuum_lag_seconds", Seconds 60..=31_536_000, default 604_800,
-        "For how long such a table may go without a vacuum.";
-    DATA_FREEZE_AGE = "data_growth.freeze_age_transactions", Count 1_000_000..=2_000_000_000, default 500_000_000,
-        "How many transactions ago its oldest row that is not frozen may be.";
     USAGE_RECORDS_INTERVAL = "partition.usage_records_interval", Count 0..=2, default 2,
         "How much a partition of this table holds; 0: a day, 1: a week, 2: a month.";
     USAGE_RECORDS_AHEAD = "partition.usage_records_ahead", Count 1..=100, default 3,
@@ -271,7 +270,7 @@ mod tests {
     #[test]
     fn table_is_sound() {
         let mut seen = std::collections::BTreeSet::new();
-        for policy in ALL {
+        for policy in all() {
             assert!(seen.insert(policy.key), "{} twice", policy.key);
             assert_eq!(
                 policy.parse(&json!(policy.default)),
@@ -279,7 +278,7 @@ mod tests {
                 "{}",
                 policy.key
             );
-            assert_eq!(find(policy.key), Some(*policy));
+            assert_eq!(find(policy.key), Some(policy));
             if policy.unit == Unit::Seconds {
                 assert!(
                     policy.key.ends_with("_seconds"),

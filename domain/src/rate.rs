@@ -131,7 +131,7 @@ mod tests {
             );
             assert_eq!(limit.burst.key, format!("rate_limit.{}_burst", limit.name));
         }
-        for policy in policy::ALL {
+        for policy in policy::all() {
             if policy.key.starts_with("rate_limit.") && !policy.key.ends_with("_factor") {
                 assert!(used.contains(&policy.key), "{}", policy.key);
             }

@@ -30,6 +30,7 @@ pub mod stack;
 pub mod tenant;
 pub mod wait;
 pub mod weed;
+pub mod wire;
 
 pub use api::{Answer, Api};
 pub use bao::Bao;

@@ -16,8 +16,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 impl Stack {
     /// Raises every limit as far as it goes, and waits until that is in force.
     pub async fn raise_limits(&self) {
-        let raised = |p: &&&policy::Policy| p.key.starts_with("rate_limit.") && p.min < p.max;
-        for policy in policy::ALL.iter().filter(raised) {
+        let raised = |p: &&policy::Policy| p.key.starts_with("rate_limit.") && p.min < p.max;
+        for policy in policy::all().filter(raised) {
             if !policy.key.ends_with("_factor") {
                 self.policy(policy.key, &json!(policy.max)).await;
             }

@@ -1,5 +1,6 @@
 //! A database of a test's own, with the schema and nothing in it, beside that of the shared stack.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use activities::partition::Partitions;
@@ -20,6 +21,7 @@ use crate::stack::{Stack, stack};
 
 #[derive(Debug)]
 pub struct Scratch {
+    name: String,
     /// As the role that owns the tables.
     pub owner: PgPool,
     /// As the role of the workers.
@@ -41,46 +43,66 @@ impl Scratch {
         ] {
             execute(&root, sql).await;
         }
-        let of = |role: &str| {
-            let mut url: Url = as_role(stack, role).parse().expect("a URL");
-            url.set_path(&name);
-            String::from(url)
-        };
-        let root = pool(&of("postgres")).await;
+        let root = pool(address(stack, "postgres", &name).as_str()).await;
         for sql in [
             "alter schema public owner to berth_owner",
             "create extension if not exists btree_gist",
         ] {
             execute(&root, sql.to_owned()).await;
         }
-        let owner = pool(&of("berth_owner")).await;
-        db::MIGRATOR.run(&owner).await.expect("a schema");
-        let worker = pool(&of("berth_worker")).await;
+        root.close().await;
+        let scratch = Self::open(name, TempDir::new().expect("a folder")).await;
+        db::MIGRATOR.run(&scratch.owner).await.expect("a schema");
+        scratch
+    }
+
+    async fn open(name: String, dir: TempDir) -> Self {
+        let stack = stack().await;
+        let of = async |role| pool(address(stack, role, &name).as_str()).await;
         Self {
-            owner,
-            worker,
-            root,
-            dir: TempDir::new().expect("a folder"),
+            owner: of("berth_owner").await,
+            worker: of("berth_worker").await,
+            root: of("postgres").await,
+            name,
+            dir,
         }
+    }
+
+    /// Makes this one the pattern of others: nobody may be connected to what is copied.
+    pub async fn into_pattern(self) -> Pattern {
+        for pool in [&self.owner, &self.worker, &self.root] {
+            pool.close().await;
+        }
+        Pattern {
+            name: self.name,
+            dir: self.dir,
+        }
+    }
+
+    /// Where one of the roles finds it.
+    pub async fn address(&self, role: &str) -> Url {
+        address(stack().await, role, &self.name)
+    }
+
+    /// Of those that are large, or many.
+    pub async fn drop_database(self) {
+        let root = pool(&as_role(stack().await, "postgres")).await;
+        execute(&root, format!("drop database {} with (force)", self.name)).await;
     }
 
     /// The steps of the maintenance, on this database.
     pub fn steps(&self) -> Partitions {
-        let folder = self.dir.path().join("objects");
-        self.steps_with(&ObjectSettings::Folder(folder))
+        self.steps_with(&folder_of(self.dir.path()))
     }
 
     /// The same with another object store.
     pub fn steps_with(&self, objects: &ObjectSettings) -> Partitions {
-        let keyring = Keyring::open_or_create(&self.dir.path().join("keyring"));
-        let kms = LocalKms::open(keyring.expect("a keyring")).expect("keysets");
-        let sealer = Sealer::new(Arc::new(Kms::Local(kms)));
-        Partitions {
-            pool: self.worker.clone(),
-            owner: self.owner.clone(),
-            objects: Objects::open(objects).expect("a store"),
-            signer: api::signing_keys::signer(&self.worker, &sealer),
-        }
+        steps(
+            self.worker.clone(),
+            self.owner.clone(),
+            self.dir.path(),
+            objects,
+        )
     }
 
     /// Sets a policy of the platform's.
@@ -130,6 +152,63 @@ impl Scratch {
         let ids: Vec<Uuid> = instants.iter().map(|at| id_at(*at)).collect();
         insert(&self.worker, &ids).await;
     }
+}
+
+/// Databases that are made of it have its rows and its keys.
+#[derive(Debug)]
+pub struct Pattern {
+    name: String,
+    dir: TempDir,
+}
+
+impl Pattern {
+    pub async fn make(&self) -> Scratch {
+        let name = format!("scratch_{}", fresh().simple());
+        let root = pool(&as_role(stack().await, "postgres")).await;
+        for sql in [
+            format!(
+                "create database {name} owner berth_owner template {}",
+                self.name
+            ),
+            // Rights on a database are not copied with it.
+            format!("grant connect on database {name} to berth_worker"),
+        ] {
+            execute(&root, sql).await;
+        }
+        root.close().await;
+        let dir = TempDir::new().expect("a folder");
+        let (from, to) = (self.dir.path().join("keyring"), dir.path().join("keyring"));
+        Keyring::open_or_create(&to).expect("a keyring");
+        for file in std::fs::read_dir(from).expect("a folder") {
+            let file = file.expect("a file");
+            std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
+        }
+        Scratch::open(name, dir).await
+    }
+}
+
+/// Objects in a test's folder.
+pub fn folder_of(dir: &Path) -> ObjectSettings {
+    ObjectSettings::Folder(dir.join("objects"))
+}
+
+/// The steps of the maintenance, with the keys of a test's folder.
+pub fn steps(pool: PgPool, owner: PgPool, dir: &Path, objects: &ObjectSettings) -> Partitions {
+    let keyring = Keyring::open_or_create(&dir.join("keyring"));
+    let kms = LocalKms::open(keyring.expect("a keyring")).expect("keysets");
+    let sealer = Sealer::new(Arc::new(Kms::Local(kms)));
+    Partitions {
+        signer: api::signing_keys::signer(&pool, &sealer),
+        objects: Objects::open(objects).expect("a store"),
+        pool,
+        owner,
+    }
+}
+
+fn address(stack: &Stack, role: &str, database: &str) -> Url {
+    let mut url: Url = as_role(stack, role).parse().expect("a URL");
+    url.set_path(database);
+    url
 }
 
 pub fn input(table: Guarded) -> TableInput {

@@ -65,7 +65,7 @@ fn is_of_the_data(error: &db::Error) -> bool {
         db::Error::Constraint { .. } | db::Error::Inconsistent { .. } => true,
         // Class 22: data exception.
         db::Error::Database(_) => sqlstate(error).is_some_and(|code| code.starts_with("22")),
-        db::Error::RowsAffected { .. } => false,
+        db::Error::RowsAffected { .. } | db::Error::NoPartition(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@ use contract::partition::{
 use db::maintenance::{Maintenance, NewMaintenance};
 use db::partition::Form;
 use db::{PgConnection, PgPool};
-use domain::data_growth::{Triggers, Verdict};
+use domain::data_growth::Verdict;
 use domain::id::OperationId;
 use domain::partition::{Outcome, Task};
 use domain::reason::Code;
@@ -23,11 +23,6 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
     };
     let archive = archive_work(&mut tx, &found).await?;
     let samples = db::data_growth::sample(&mut tx).await?;
-    let mut values = [0; 4];
-    for (value, policy) in values.iter_mut().zip(Triggers::POLICIES) {
-        *value = super::value(&mut tx, policy).await?;
-    }
-    let triggers = Triggers::from_values(values);
     let mut tables = Vec::new();
     for sample in &samples {
         db::maintenance::keep_sample(&mut tx, sample).await?;
@@ -38,6 +33,7 @@ pub(super) async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Open
         {
             continue;
         }
+        let triggers = db::data_growth::triggers(&mut tx, table).await?;
         let due = found.task == Task::Convert || sample.size.verdict(&triggers) == Verdict::Crossed;
         let convert = match sample.form {
             Form::Plain => due,

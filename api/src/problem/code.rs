@@ -89,6 +89,7 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside", SameKey;
     SealedValueUnreadable = "sealed_value_unreadable", INTERNAL_SERVER_ERROR, "A sealed value cannot be opened", Never;
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "A part that is needed does not answer", SameKey;
+    PartitionMissing = "partition_missing", SERVICE_UNAVAILABLE, "There is no place for it yet", SameKey;
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are at work", SameKey;
     Timeout = "timeout", SERVICE_UNAVAILABLE, "The request took too long", SameKey;
 }

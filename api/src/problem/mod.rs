@@ -213,6 +213,12 @@ impl From<db::Error> for Problem {
                     .detail("the database does not answer")
                     .retry_after_seconds(1)
             }
+            db::Error::NoPartition(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "no partition");
+                Self::new(Code::PartitionMissing)
+                    .detail("there is nothing to write this to; nothing was changed")
+                    .retry_after_seconds(60)
+            }
             // A text with a zero byte, a number beyond what is kept.
             db::Error::Database(cause) if is_of_the_data(cause) => {
                 Self::new(Code::InvalidRequest).detail("a value is of a kind that cannot be kept")

@@ -49,6 +49,17 @@ async fn hrd_04_errors_of_the_database_do_not_leave() {
 }
 
 #[tokio::test]
+async fn what_no_partition_is_there_for_may_be_sent_again() {
+    let error = db::Error::NoPartition(sqlx::Error::RowNotFound);
+    let response = finish(Problem::from(error).into_response(), "req_1");
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()[header::RETRY_AFTER], "60");
+    let problem = body(response).await;
+    assert_eq!(problem["code"], "partition_missing");
+    assert_eq!(problem["retry"], "same_key");
+}
+
+#[tokio::test]
 async fn what_is_not_ready_says_why() {
     let not_ready = (
         StatusCode::SERVICE_UNAVAILABLE,

@@ -92,6 +92,7 @@ struct GuardedTable {
     vacuum_lag_seconds: i64,
     form: String,
     verdict: String,
+    crossed: Vec<String>,
 }
 
 impl Row for GuardedTable {
@@ -105,6 +106,7 @@ impl Row for GuardedTable {
         "VACUUM LAG",
         "FORM",
         "VERDICT",
+        "CROSSED",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -118,6 +120,7 @@ impl Row for GuardedTable {
             format!("{} s", self.vacuum_lag_seconds),
             self.form.clone(),
             self.verdict.clone(),
+            self.crossed.join(" "),
         ]
     }
 }

@@ -134,6 +134,8 @@ async fn way(name: &str, rows: i64, go: &impl AsyncFn(&Scratch)) -> Way {
     .await
     .expect("counts");
     assert_eq!(seen, known, "{name}: no row twice");
+    let alone = Arc::into_inner(scratch).expect("the load has ended");
+    alone.drop_database().await;
     Way {
         name: name.to_owned(),
         took,
@@ -276,8 +278,9 @@ async fn attach(scratch: &Scratch) {
 async fn partman_is_there() -> bool {
     let scratch = Scratch::new().await;
     let sql = "select exists (select from pg_available_extensions where name = 'pg_partman')";
-    let there = sqlx::query_scalar(sql).fetch_one(&scratch.root);
-    there.await.expect("extensions")
+    let there = sqlx::query_scalar(sql).fetch_one(&scratch.root).await;
+    scratch.drop_database().await;
+    there.expect("extensions")
 }
 
 /// As its guide says for a table that is written to: new rows go to the parent at once, old ones are
@@ -334,6 +337,7 @@ async fn archive() -> Vec<String> {
             .fetch_one(&scratch.root)
             .await
             .expect("its size");
+    scratch.drop_database().await;
     let rate = |took: Duration| ARCHIVED as f64 / took.as_secs_f64();
     println!("archive of {ARCHIVED} events: {copied} bytes as COPY, {bytes} as a file");
     println!("{:<42} {:>10.0} rows/s", "COPY alone", rate(copy));
@@ -364,6 +368,7 @@ async fn look() -> Vec<String> {
     let made = steps.premake_at(table, Some(far)).await;
     let made = made.expect("partitions").len();
     let many = sample(&scratch).await;
+    scratch.drop_database().await;
     println!(
         "{:<42} {:>10.1} ms",
         "growth check, plain tables",

@@ -35,10 +35,15 @@ async fn tables_that_only_grow_are_measured_against_their_triggers() {
     let well = stack.berth(&["partition", "check"]).await;
     assert!(well.status.success(), "{well:?}");
 
-    let path = "/api/v1/admin/policies/data_growth.rows_trigger";
+    let path = "/api/v1/admin/policies/data_growth.usage_records_rows_trigger";
     let trigger = |value: i64| json!({"scope": "platform", "value": value});
     stack.admin().put(path, &trigger(1_000)).await.expect(200);
-    assert_eq!(table("usage_records").await["verdict"], "crossed");
+    let crossed = table("usage_records").await;
+    assert_eq!(crossed["verdict"], "crossed", "{crossed}");
+    assert_eq!(crossed["crossed"], json!(["rows"]), "{crossed}");
+    // Those of the others are theirs.
+    let other = table("ledger_entries").await;
+    assert_eq!(other["rows_trigger"], 10_000_000, "{other}");
     let crossed = stack.berth(&["partition", "check"]).await;
     assert_eq!(crossed.status.code(), Some(1), "{crossed:?}");
     let text = String::from_utf8_lossy(&crossed.stdout).into_owned();
@@ -98,7 +103,8 @@ async fn the_relay_that_leads_counts_what_alerts_go_by() {
         "data_growth_rows{table=\"usage_records\"}",
         "data_growth_bytes{table=\"ledger_entries\"}",
         "data_growth_vacuum_lag_seconds{table=\"audit_logs\"}",
-        "data_growth_rows_trigger ",
+        "data_growth_rows_trigger{table=\"usage_records\"}",
+        "data_growth_crossed{table=\"usage_records\",measure=\"rows_per_day\"} 0",
         "billing_accounts_parked ",
         "billing_accounts_late ",
         "usage_metering_lag_seconds ",

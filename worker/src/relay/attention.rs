@@ -2,6 +2,7 @@
 //! so that they are counted once.
 
 use db::PgConnection;
+use domain::data_growth::Measure;
 use domain::policy::{self, Scope};
 use domain::retention::Forgotten;
 use time::Duration;
@@ -43,15 +44,7 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
         metrics::gauge!("reconciliation_findings", "comparison" => comparison).set(gauge(findings));
     }
     metrics::gauge!("reconciliation_age_seconds").set(reconciled.age_seconds);
-    for sample in db::data_growth::sample(conn).await? {
-        let (table, size) = (sample.table.as_str(), sample.size);
-        metrics::gauge!("data_growth_rows", "table" => table).set(gauge(size.rows));
-        metrics::gauge!("data_growth_bytes", "table" => table).set(gauge(size.bytes));
-        metrics::gauge!("data_growth_vacuum_lag_seconds", "table" => table)
-            .set(gauge(size.vacuum_lag_seconds));
-        metrics::gauge!("data_growth_freeze_age_transactions", "table" => table)
-            .set(gauge(size.frozen_transactions_ago));
-    }
+    growth(conn).await?;
     for (table, until) in db::partition::ends(conn).await? {
         let days = (until - now).as_seconds_f64() / SECONDS_PER_DAY;
         metrics::gauge!("partition_premade_days", "table" => table.as_str()).set(days);
@@ -83,10 +76,30 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
     metrics::gauge!("audit_chain_proof_age_seconds").set(proof.age_seconds);
     let age = db::maintenance::age_seconds(conn).await?;
     metrics::gauge!("partition_maintenance_age_seconds").set(age);
-    let rows = db::policy::resolve(conn, &policy::DATA_ROWS_TRIGGER, Scope::Platform).await?;
-    metrics::gauge!("data_growth_rows_trigger").set(gauge(rows));
-    let bytes = db::policy::resolve(conn, &policy::DATA_BYTES_TRIGGER, Scope::Platform).await?;
-    metrics::gauge!("data_growth_bytes_trigger").set(gauge(bytes));
+    Ok(())
+}
+
+/// How large the tables are that only grow, and what there is too much of.
+async fn growth(conn: &mut PgConnection) -> db::Result<()> {
+    for sample in db::data_growth::sample(conn).await? {
+        let (table, size) = (sample.table.as_str(), sample.size);
+        metrics::gauge!("data_growth_rows", "table" => table).set(gauge(size.rows));
+        metrics::gauge!("data_growth_bytes", "table" => table).set(gauge(size.bytes));
+        metrics::gauge!("data_growth_vacuum_lag_seconds", "table" => table)
+            .set(gauge(size.vacuum_lag_seconds));
+        metrics::gauge!("data_growth_freeze_age_transactions", "table" => table)
+            .set(gauge(size.freeze_age));
+        let triggers = db::data_growth::triggers(conn, sample.table).await?;
+        metrics::gauge!("data_growth_rows_trigger", "table" => table)
+            .set(gauge(triggers.of(Measure::Rows)));
+        metrics::gauge!("data_growth_bytes_trigger", "table" => table)
+            .set(gauge(triggers.of(Measure::Bytes)));
+        for measure in Measure::ALL.iter().copied() {
+            let crossed = size.has_crossed(measure, &triggers);
+            metrics::gauge!("data_growth_crossed", "table" => table, "measure" => measure.as_str())
+                .set(f64::from(u8::from(crossed)));
+        }
+    }
     Ok(())
 }
 

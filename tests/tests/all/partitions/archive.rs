@@ -17,7 +17,7 @@ pub(super) const START: OffsetDateTime = datetime!(2027-03-01 12:00 UTC);
 pub(super) const LATER: OffsetDateTime = datetime!(2028-06-01 0:00 UTC);
 
 /// Events that were handed on: with nulls and without, and JSON of several forms.
-async fn events_at(scratch: &Scratch, instants: &[OffsetDateTime]) {
+pub(super) async fn events_at(scratch: &Scratch, instants: &[OffsetDateTime]) {
     for (number, at) in instants.iter().enumerate() {
         sqlx::query(
             "insert into outbox_events (id, created_at, org_id, type, aggregate_kind, aggregate_id, seq, data,
@@ -56,26 +56,33 @@ pub(crate) fn of(archive: &db::archive::Archive) -> ArchiveInput {
     }
 }
 
-/// A converted outbox whose rows lie in three partitions, and which keeps them for a while elsewhere.
-pub(super) async fn outbox() -> Scratch {
+pub(super) const BEFORE: OffsetDateTime = datetime!(2026-01-01 0:00 UTC);
+pub(super) const MONTHS: [OffsetDateTime; 3] = [
+    datetime!(2027-05-03 0:00 UTC),
+    datetime!(2027-05-31 23:59:59.999 UTC),
+    datetime!(2027-06-01 0:00 UTC),
+];
+
+/// A plain outbox that keeps its events for a while, and then elsewhere.
+pub(super) async fn archiving() -> Scratch {
     let scratch = Scratch::new().await;
     scratch.set("partition.outbox_events_interval", 2).await;
     scratch
         .set("partition.outbox_events_kept_seconds", KEPT.whole_seconds())
         .await;
     scratch.set("partition.outbox_events_archive", 1).await;
+    scratch
+}
+
+/// A converted one whose rows lie in three partitions.
+pub(super) async fn outbox() -> Scratch {
+    let scratch = archiving().await;
     let steps = scratch.steps();
-    let before = datetime!(2026-01-01 0:00 UTC);
-    events_at(&scratch, &[before, before, START]).await;
+    events_at(&scratch, &[BEFORE, BEFORE, START]).await;
     convert(&steps, TABLE, START).await;
     let made = steps.premake_at(input(TABLE), Some(START)).await;
     made.expect("months");
-    let months = [
-        datetime!(2027-05-03 0:00 UTC),
-        datetime!(2027-05-31 23:59:59.999 UTC),
-        datetime!(2027-06-01 0:00 UTC),
-    ];
-    events_at(&scratch, &months).await;
+    events_at(&scratch, &MONTHS).await;
     scratch
 }
 

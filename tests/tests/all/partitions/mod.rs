@@ -4,5 +4,6 @@ pub(crate) mod archive;
 mod archive_store;
 mod books;
 mod conversion;
+mod killed;
 mod service;
 mod year;

@@ -80,12 +80,13 @@ impl StepView {
 async fn handler(call: Call, mut reader: Reader) -> Result<axum::Json<PartitionPlan>, Problem> {
     let policy = call.policy()?;
     let value = |of: &'static Policy| policy.value(of, Scope::Platform);
-    let triggers = Triggers::from_values(Triggers::POLICIES.map(value));
     let conn = reader.conn();
     let now = db::clock::now(conn).await?;
     let mut items = Vec::new();
     for sample in db::data_growth::sample(conn).await? {
-        let (table, verdict) = (sample.table, sample.size.verdict(&triggers));
+        let table = sample.table;
+        let triggers = Triggers::from_values(Triggers::policies(table).each_ref().map(value));
+        let verdict = sample.size.verdict(&triggers);
         let settings = table.settings();
         let interval = Interval::from_repr(value(settings.interval)).unwrap_or(Interval::Month);
         let ahead = value(settings.ahead).try_into().unwrap_or(0);

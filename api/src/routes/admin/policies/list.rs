@@ -18,9 +18,7 @@ pub(super) fn endpoint() -> Endpoint {
     responses((status = 200, description = "One page", body = Page<PolicyValue>)))]
 async fn handler(mut reader: Reader, paging: Paging) -> Result<Page<PolicyValue>, Problem> {
     let after = paging.after::<PolicyValue, String>()?;
-    let mut policies: Vec<_> = policy::ALL
-        .iter()
-        .copied()
+    let mut policies: Vec<_> = policy::all()
         .filter(|policy| {
             after
                 .as_ref()

@@ -1,0 +1,225 @@
+//! A process that maintains a table is killed at any moment, and the next one finishes.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+
+use activities::partition::Partitions;
+use activities::refusal::Refusal;
+use domain::data_growth::Guarded;
+use serde::{Deserialize, Serialize};
+use tests::scratch::{self, Pattern, Scratch, input};
+use tests::wire::{Ended, Wire};
+use time::OffsetDateTime;
+use tokio::process::Command;
+use url::Url;
+use uuid::Uuid;
+
+use super::archive::{BEFORE, LATER, MONTHS, START, archives, archiving, content, events_at, of};
+use super::year::names;
+
+const TABLE: Guarded = Guarded::OutboxEvents;
+/// What the other process is told to do its work with.
+const WORK: &str = "BERTH_TEST_WORK";
+/// At how many answers it is killed; `BERTH_KILLS` for more, `all` for every one.
+const KILLS: usize = 12;
+
+#[derive(Serialize, Deserialize)]
+struct Work {
+    worker: Url,
+    owner: Url,
+    dir: PathBuf,
+}
+
+/// What others keep from its lock is tried again, as the workflow does.
+async fn insist<T>(step: impl AsyncFn() -> Result<T, Refusal>) -> T {
+    loop {
+        match step().await {
+            Ok(done) => return done,
+            Err(refusal) => assert!(refusal.is_busy(), "{refusal:?}"),
+        }
+    }
+}
+
+/// From a plain table to one whose partitions have all left.
+async fn maintain(steps: &Partitions) {
+    convert(steps).await;
+    loop {
+        let table = input(TABLE);
+        insist(async || steps.archive_at(table, Some(LATER)).await).await;
+        let dropped = insist(async || steps.expire_at(table, Some(LATER)).await).await;
+        if dropped.is_none() {
+            return;
+        }
+    }
+}
+
+/// With rows in the partitions behind the first one.
+async fn convert(steps: &Partitions) {
+    let table = input(TABLE);
+    insist(async || {
+        steps.bind_at(table, Some(START)).await?;
+        steps.prove_all(table).await?;
+        steps.swap(table).await
+    })
+    .await;
+    insist(async || steps.premake_at(table, Some(START)).await).await;
+    sqlx::query(
+        "insert into outbox_events (id, created_at, type, aggregate_kind, aggregate_id, seq, data, published_at)
+         select id, uuid_v7_at(id), 'berth.test.thing.made', 'thing', id, 1, '{}', uuid_v7_at(id)
+         from unnest($1::uuid[]) as made (id)
+         -- Whoever was killed had written them if anything is archived.
+         where not exists (select from archives)
+         on conflict do nothing",
+    )
+    .bind(MONTHS.map(id).to_vec())
+    .execute(&steps.pool)
+    .await
+    .expect("rows");
+}
+
+/// The same in each process.
+fn id(at: OffsetDateTime) -> Uuid {
+    let millis = at.unix_timestamp_nanos() / 1_000_000;
+    let millis = millis.try_into().expect("after 1970");
+    uuid::Builder::from_unix_timestamp_millis(millis, &[7; 10]).into_uuid()
+}
+
+#[expect(clippy::disallowed_methods, reason = "how much of it, not what")]
+fn kills(answers: usize) -> Vec<usize> {
+    let wanted = match std::env::var("BERTH_KILLS") {
+        Ok(text) if text == "all" => answers,
+        Ok(text) => text.parse().expect("a number"),
+        Err(_) => KILLS,
+    };
+    let wanted = wanted.min(answers);
+    (0..wanted).map(|n| 1 + n * answers / wanted).collect()
+}
+
+/// Runs this test once more, in a process of its own.
+async fn run(scratch: &Scratch, last: Option<usize>) -> Ended {
+    let (owner, worker) = (
+        scratch.address("berth_owner").await,
+        scratch.address("berth_worker").await,
+    );
+    let wire = Wire::to(&owner, last).await;
+    let work = Work {
+        worker: wire.through(&worker),
+        owner: wire.through(&owner),
+        dir: scratch.dir.path().to_owned(),
+    };
+    let this = std::env::current_exe().expect("a test");
+    let mut command = Command::new(this);
+    command.args([
+        "--exact",
+        "partitions::killed::what_was_killed_anywhere_is_finished",
+    ]);
+    command.env(WORK, serde_json::to_string(&work).expect("JSON"));
+    wire.run(command).await
+}
+
+/// Every table of the database, and the objects that no archive names.
+async fn inventory(scratch: &Scratch) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select concat_ws(' ', relname, relkind) from pg_class where relnamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&scratch.root)
+    .await
+    .expect("tables");
+    let mut objects = BTreeSet::new();
+    files(
+        scratch.dir.path(),
+        &scratch.dir.path().join("objects"),
+        &mut objects,
+    );
+    for one in archives(scratch).await {
+        let manifest = serde_json_canonicalizer::to_vec(&one.manifest).expect("JSON");
+        let manifest = objects.iter().find(|name| {
+            std::fs::read(scratch.dir.path().join(name)).expect("an object") == manifest
+        });
+        let file = Path::new("objects/archives").join(&one.object_path);
+        for name in [manifest.expect("its manifest").clone(), file] {
+            assert!(objects.remove(&name), "{}", name.display());
+        }
+    }
+    (tables.into_iter().collect(), objects)
+}
+
+fn files(root: &Path, folder: &Path, found: &mut BTreeSet<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(root, &path, found);
+        } else {
+            found.insert(path.strip_prefix(root).expect("below it").to_owned());
+        }
+    }
+}
+
+/// Brings everything back, and says what there is.
+async fn restored(scratch: &Scratch) -> (Option<String>, Vec<String>) {
+    let steps = scratch.steps();
+    for one in archives(scratch).await {
+        insist(async || steps.bring_back(of(&one)).await).await;
+    }
+    (
+        content(scratch, TABLE).await,
+        names(&scratch.owner, TABLE).await,
+    )
+}
+
+/// A plain outbox with some rows.
+async fn pattern() -> Pattern {
+    let scratch = archiving().await;
+    events_at(&scratch, &[BEFORE, BEFORE, START]).await;
+    // Its keys, which all copies share.
+    drop(scratch.steps());
+    scratch.into_pattern().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_killed_anywhere_is_finished() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "of the test that started this one"
+    )]
+    if let Ok(work) = std::env::var(WORK) {
+        let work: Work = serde_json::from_str(&work).expect("work");
+        let pool = async |url: &Url| scratch::pool(url.as_str()).await;
+        let (worker, owner) = (pool(&work.worker).await, pool(&work.owner).await);
+        let objects = scratch::folder_of(&work.dir);
+        return maintain(&scratch::steps(worker, owner, &work.dir, &objects)).await;
+    }
+    let pattern = pattern().await;
+    let stays = pattern.make().await;
+    convert(&stays.steps()).await;
+    let before = content(&stays, TABLE).await;
+    stays.drop_database().await;
+    let whole = pattern.make().await;
+    let ended = run(&whole, None).await;
+    assert!(ended.output.status.success(), "{ended:?}");
+    let expected = (inventory(&whole).await, restored(&whole).await);
+    assert_eq!(expected.0.1, BTreeSet::new());
+    assert_eq!(expected.1.0, before);
+    whole.drop_database().await;
+    for last in kills(ended.answers) {
+        let scratch = pattern.make().await;
+        let killed = run(&scratch, Some(last)).await;
+        assert_eq!(killed.output.status.signal(), Some(9), "{last}: {killed:?}");
+        maintain(&scratch.steps()).await;
+        let (tables, mut left) = inventory(&scratch).await;
+        assert_eq!(tables, expected.0.0, "killed at answer {last}");
+        // A manifest that it had written and told nobody of: it was signed, and the next one is not
+        // the same.
+        left.retain(|name| name.extension().is_none_or(|kind| kind != "json"));
+        assert_eq!(left, BTreeSet::new(), "killed at answer {last}");
+        let found = restored(&scratch).await;
+        assert_eq!(found, expected.1, "killed at answer {last}");
+        scratch.drop_database().await;
+    }
+    println!(
+        "{} answers, killed at {}",
+        ended.answers,
+        kills(ended.answers).len()
+    );
+}
