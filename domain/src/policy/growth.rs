@@ -24,7 +24,11 @@ macro_rules! of_table {
                 min: 1_000_000,
                 max: 1_000_000_000_000_000,
                 default: 50_000_000_000,
-                text: "The same in bytes, indexes included.",
+                text: concat!(
+                    "Bytes of `",
+                    $table,
+                    "`, indexes included, from which it is converted to partitions."
+                ),
             },
             Policy {
                 key: concat!("data_growth.", $table, "_rows_per_day_trigger"),
@@ -32,7 +36,11 @@ macro_rules! of_table {
                 min: 0,
                 max: 1_000_000_000_000,
                 default: 1_000_000,
-                text: "The same in new rows of a day; 0: never.",
+                text: concat!(
+                    "New rows a day of `",
+                    $table,
+                    "` from which it is converted to partitions; 0: never."
+                ),
             },
             Policy {
                 key: concat!("data_growth.", $table, "_oldest_trigger_seconds"),
@@ -40,7 +48,11 @@ macro_rules! of_table {
                 min: 0,
                 max: 3_153_600_000,
                 default: 0,
-                text: "The same by the age of the oldest row; 0: never.",
+                text: concat!(
+                    "Age of the oldest row of `",
+                    $table,
+                    "` from which it is converted to partitions; 0: never."
+                ),
             },
             Policy {
                 key: concat!("data_growth.", $table, "_vacuum_lag_trigger_seconds"),
@@ -48,7 +60,7 @@ macro_rules! of_table {
                 min: 60,
                 max: 31_536_000,
                 default: 604_800,
-                text: "For how long it may go without a vacuum.",
+                text: concat!("For how long `", $table, "` may go without a vacuum."),
             },
             Policy {
                 key: concat!("data_growth.", $table, "_freeze_age_trigger"),
@@ -56,7 +68,11 @@ macro_rules! of_table {
                 min: 1_000_000,
                 max: 2_000_000_000,
                 default: 500_000_000,
-                text: "How many transactions ago its oldest row that is not frozen may be.",
+                text: concat!(
+                    "How many transactions ago the oldest row of `",
+                    $table,
+                    "` that is not frozen may be."
+                ),
             },
         ]
     };

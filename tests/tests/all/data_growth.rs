@@ -104,7 +104,7 @@ async fn the_relay_that_leads_counts_what_alerts_go_by() {
         "data_growth_bytes{table=\"ledger_entries\"}",
         "data_growth_vacuum_lag_seconds{table=\"audit_logs\"}",
         "data_growth_rows_trigger{table=\"usage_records\"}",
-        "data_growth_crossed{table=\"usage_records\",measure=\"rows_per_day\"} 0",
+        "data_growth_crossed{table=\"usage_records\",measure=\"rows_per_day\",kind=\"growth\"} 0",
         "billing_accounts_parked ",
         "billing_accounts_late ",
         "usage_metering_lag_seconds ",

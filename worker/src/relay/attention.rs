@@ -96,8 +96,14 @@ async fn growth(conn: &mut PgConnection) -> db::Result<()> {
             .set(gauge(triggers.of(Measure::Bytes)));
         for measure in Measure::ALL.iter().copied() {
             let crossed = size.has_crossed(measure, &triggers);
-            metrics::gauge!("data_growth_crossed", "table" => table, "measure" => measure.as_str())
-                .set(f64::from(u8::from(crossed)));
+            let kind = if measure.is_growth() {
+                "growth"
+            } else {
+                "vacuum"
+            };
+            metrics::gauge!("data_growth_crossed",
+                "table" => table, "measure" => measure.as_str(), "kind" => kind)
+            .set(f64::from(u8::from(crossed)));
         }
     }
     Ok(())
