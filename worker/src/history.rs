@@ -1,6 +1,6 @@
 //! Recorded histories: fetched from a server, replayed on today's code.
 
-use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions};
+use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions, WorkflowHistory};
 use temporalio_common::data_converters::DataConverter;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::{
@@ -15,13 +15,17 @@ pub async fn fetch(
     workflow_id: &str,
     run_id: Option<&str>,
 ) -> anyhow::Result<String> {
+    let history = of_run(client, workflow_id, run_id);
+    Ok(String::from_utf8(history.to_json().await?)?)
+}
+
+/// The same, fetched as it is read.
+pub(crate) fn of_run(client: &Client, workflow_id: &str, run_id: Option<&str>) -> WorkflowHistory {
     let latest = client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
     let mut run = latest.info().clone();
     run.run_id = run_id.map(ToOwned::to_owned);
-    let history = run
-        .bind_untyped(client.clone())
-        .fetch_history(WorkflowFetchHistoryOptions::default());
-    Ok(String::from_utf8(history.to_json().await?)?)
+    run.bind_untyped(client.clone())
+        .fetch_history(WorkflowFetchHistoryOptions::default())
 }
 
 /// Replays histories of every workflow there is, with the converter that wrote them.

@@ -6,6 +6,7 @@ mod metrics;
 mod postgres;
 mod registry;
 pub mod relay;
+pub mod replay;
 mod run;
 mod schedules;
 mod watch;

@@ -115,6 +115,12 @@ impl EnvFile {
         Ok(Self(values))
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .get(name)

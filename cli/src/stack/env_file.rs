@@ -56,6 +56,13 @@ fn values(ctx: &Context) -> Vec<(&'static str, String)> {
         ("BERTH_TEMPORAL_ADDRESS", memory.address(Port::Temporal)),
         ("BERTH_TEMPORAL_UI_URL", temporal::ui_url(ctx)),
         ("BERTH_TEMPORAL_NAMESPACE", temporal::NAMESPACE.to_owned()),
+        // As the roles know them, for `berth workflow replay`.
+        ("TEMPORAL_ADDRESS", memory.address(Port::Temporal)),
+        ("TEMPORAL_NAMESPACE", temporal::NAMESPACE.to_owned()),
+        (
+            "BERTH_KEYRING_DIR",
+            ctx.layout.dir("keyring").display().to_string(),
+        ),
         ("DATABASE_URL", admin),
         ("REDIS_URL", redis::url(ctx)),
         ("NATS_URL", nats::url(ctx)),

@@ -56,9 +56,9 @@ pub(crate) struct Tenant<V: Subcommand> {
 #[derive(Debug, Args)]
 pub(crate) struct Operator<V: Subcommand> {
     #[command(subcommand)]
-    verb: V,
+    pub(super) verb: V,
     #[command(flatten)]
-    connection: Connection,
+    pub(super) connection: Connection,
     /// Key to call with; prefer the environment or the file, which other users cannot see
     #[arg(long, global = true, value_name = "KEY", env = "BERTH_ADMIN_KEY")]
     #[arg(help_heading = "Connection", hide_env_values = true)]
@@ -152,13 +152,21 @@ impl Setting {
 }
 
 impl Connection {
+    pub(super) fn format(&self) -> Format {
+        self.output
+    }
+
+    pub(super) fn file(&self) -> Result<EnvFile, SettingsError> {
+        EnvFile::read(&self.env_file)
+    }
+
     fn open<'a>(
         self,
         console: &'a mut Console,
         key: Option<Key>,
         key_setting: &Setting,
     ) -> Result<Session<'a>, Failure> {
-        let file = EnvFile::read(&self.env_file)?;
+        let file = self.file()?;
         let url = API_URL.resolve(self.api_url, &file)?;
         let key = match key.filter(|key| !key.is_empty()) {
             Some(key) => key,

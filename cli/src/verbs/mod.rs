@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Rule(Operator<rule::Verb>),
     /// What could not be delivered, until somebody sends it again (operators)
     Dlq(Operator<dlq::Verb>),
-    /// Work that waits for people (operators)
+    /// Work that waits for people, and whether a new program goes on with it (operators)
     Workflow(Operator<workflow::Verb>),
     /// Tables that only grow (operators)
     Partition(Operator<partition::Verb>),
@@ -122,7 +122,7 @@ async fn run_on(command: Command, root: clap::Command, console: &mut Console) ->
         Command::Rule(group) => group.run(console).await,
         Command::Dlq(group) => group.run(console).await,
         Command::Audit(group) => group.run(console).await,
-        Command::Workflow(group) => group.run(console).await,
+        Command::Workflow(group) => workflow::run(group, console).await,
         Command::Partition(group) => group.run(console).await,
         Command::Rotate(group) => group.run(console).await,
         Command::SigningKey(group) => group.run(console).await,

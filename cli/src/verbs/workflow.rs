@@ -1,11 +1,14 @@
 //! `berth workflow`: work that waits for people.
 
+mod replay;
+
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::console::Console;
 use super::exit::Result;
-use super::group::Run;
+use super::group::{Operator, Run};
 use super::id;
 use super::list::{Page, PageArgs, Row};
 use super::session::Session;
@@ -24,6 +27,19 @@ pub(crate) enum Verb {
         after_help = "The node goes into quarantine and the GPUs stay out of the pool until a probe has removed what is left."
     )]
     ForceRelease(DoArgs),
+    /// Replay what runs, and what ended lately, on this program's code: before it is deployed
+    #[command(
+        after_help = "Asks Temporal and the key service itself, with the settings of `berth worker`; what is not set is as `.berth/env` says. Nothing is changed. Ends with 1 where a run does not replay."
+    )]
+    Replay(replay::Args),
+}
+
+/// Carries out a verb. A replay talks to no API and needs no key of one.
+pub(super) async fn run(group: Operator<Verb>, console: &mut Console) -> Result {
+    match group.verb {
+        Verb::Replay(args) => args.run(&group.connection, console).await,
+        _ => group.run(console).await,
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -109,6 +125,7 @@ impl Run for Verb {
             }
             Self::Retry(args) => intervene("retry", args, session).await,
             Self::ForceRelease(args) => intervene("force-release", args, session).await,
+            Self::Replay(_) => unreachable!("it has no session"),
         }
     }
 }

@@ -72,6 +72,17 @@ impl Source {
         source
     }
 
+    /// What is not set here is as it is set there.
+    #[must_use]
+    pub fn or(mut self, other: &Source) -> Source {
+        for (name, value) in &other.values {
+            if self.get(name).is_none() {
+                self.values.insert(name, value.clone());
+            }
+        }
+        self
+    }
+
     /// The value as it was given; `None` when unset or blank.
     pub fn get(&self, name: &'static str) -> Option<&str> {
         debug_assert!(

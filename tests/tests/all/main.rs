@@ -24,6 +24,7 @@ mod idempotency;
 mod identity;
 mod idle;
 mod lease_warnings;
+mod live_replay;
 mod long_life;
 mod node_drain;
 mod node_login;

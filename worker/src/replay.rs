@@ -1,0 +1,127 @@
+//! `berth workflow replay`: what runs, and what ended lately, on this build's code. Done before a
+//! deployment, it finds the change that would stop workflows which are under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::TryStreamExt as _;
+use platform::kms::{Keyring, Kms};
+use platform::payload::Codec;
+use platform::settings::Settings;
+use platform::temporal::connect_with;
+use serde::Serialize;
+use temporalio_client::errors::WorkflowInteractionError;
+use temporalio_client::{
+    Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHistory, WorkflowListOptions,
+};
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
+use temporalio_sdk::workflow_replayer::WorkflowReplayer;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::history;
+
+/// Histories in memory at once.
+const AT_ONCE: usize = 50;
+
+/// A run of a workflow, and whether today's code does what it did.
+#[derive(Debug, Serialize)]
+pub struct Replayed {
+    pub workflow_id: String,
+    pub run_id: String,
+    #[serde(rename = "type")]
+    pub workflow_type: String,
+    /// Not over: it would meet this build.
+    pub is_running: bool,
+    /// Length of its history.
+    pub event_count: usize,
+    /// Why it does not replay.
+    pub failure: Option<String>,
+}
+
+/// Replays the runs that are open and those that ended within `since`, the newest first, at most
+/// `limit` of them. Nothing is changed, and no step is done.
+///
+/// # Errors
+/// Temporal or the key service is away, or the time is none.
+pub async fn lately(
+    settings: &Settings,
+    since: Duration,
+    limit: usize,
+) -> anyhow::Result<Vec<Replayed>> {
+    let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
+    let kms = Arc::new(Kms::open(settings, keyring)?);
+    let codec = Codec::open(kms, &settings.temporal_namespace)
+        .await
+        .context("get the keys of payloads")?;
+    let client = connect_with(settings, "replay", &codec).await?;
+    let replayer = history::replayer(codec.converter())?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which of Temporal's runs are looked at; nothing is decided by it"
+    )]
+    let begin = OffsetDateTime::now_utc() - since;
+    let wanted = format!(
+        "ExecutionStatus = 'Running' or CloseTime > '{}'",
+        begin.format(&Rfc3339)?
+    );
+    let options = WorkflowListOptions::builder().limit(limit).build();
+    let mut runs = client.list_workflows(wanted, options);
+    let (mut all, mut batch) = (Vec::new(), Vec::new());
+    while let Some(run) = runs.try_next().await? {
+        if let Some(fetched) = fetch(&client, &run).await? {
+            batch.push(fetched);
+        }
+        if batch.len() == AT_ONCE {
+            all.extend(replay(&replayer, std::mem::take(&mut batch)).await?);
+        }
+    }
+    all.extend(replay(&replayer, batch).await?);
+    Ok(all)
+}
+
+/// `None`: it is gone by now, or no code of it ran yet.
+async fn fetch(
+    client: &Client,
+    run: &WorkflowExecution,
+) -> anyhow::Result<Option<(Replayed, History)>> {
+    let (workflow_id, run_id) = (run.id(), run.run_id());
+    let fetched = history::of_run(client, workflow_id, Some(run_id))
+        .into_events()
+        .await;
+    let events = match fetched {
+        Ok(events) => events,
+        Err(WorkflowInteractionError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("the history of {workflow_id}")),
+    };
+    let decided = |event: &HistoryEvent| event.event_type() == EventType::WorkflowTaskCompleted;
+    if !events.iter().any(decided) {
+        return Ok(None);
+    }
+    let replayed = Replayed {
+        workflow_id: workflow_id.to_owned(),
+        run_id: run_id.to_owned(),
+        workflow_type: run.workflow_type().to_owned(),
+        is_running: run.status() == WorkflowExecutionStatus::Running,
+        event_count: events.len(),
+        failure: None,
+    };
+    Ok(Some((replayed, History { events })))
+}
+
+async fn replay(
+    replayer: &WorkflowReplayer,
+    batch: Vec<(Replayed, History)>,
+) -> anyhow::Result<Vec<Replayed>> {
+    let (mut runs, histories): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .map(|(run, history)| (run, WorkflowHistory::from(history)))
+        .unzip();
+    let results = replayer.replay_workflows(histories).await?;
+    for (run, result) in runs.iter_mut().zip(results) {
+        run.failure = result.replay_failure.map(|failure| failure.to_string());
+    }
+    Ok(runs)
+}
