@@ -285,7 +285,7 @@ impl Partitions {
                 return Err(Refusal::conflict(&partition.name, "it was not archived"));
             }
             // While it is there still: what is not sound elsewhere stays where it is.
-            (_, Some(known)) if asked => drop(self.prove_archive(&known.as_new()).await?),
+            (_, Some(known)) if asked => self.prove_whole(&known).await?,
             _ => {}
         }
         if let Due::Attached(partition) = &due {

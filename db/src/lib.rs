@@ -72,3 +72,9 @@ pub use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 /// The migrations under `migrations/`, built into the binary.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// The last migration that this program knows.
+pub fn schema_version() -> i64 {
+    let all = MIGRATOR.iter().map(|migration| migration.version);
+    all.max().unwrap_or_default()
+}

@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stack::Stack;
 
+/// What a step says that fails as planned.
+pub const PLANNED: &str = "planned";
+
 /// What goes wrong with one try of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -192,7 +195,7 @@ fn refusal(on_node: bool) -> ActivityError {
     } else {
         failure::STATE_CONFLICT
     };
-    let failure = ApplicationFailure::builder(anyhow::Error::msg("planned"))
+    let failure = ApplicationFailure::builder(anyhow::Error::msg(PLANNED))
         .type_name(name.to_owned())
         .non_retryable(!on_node)
         .details("planned_fault".to_owned());

@@ -18,6 +18,7 @@ use temporalio_workflow::{
 };
 
 use crate::limits;
+use crate::step::words;
 
 #[workflow]
 pub struct PartitionMaintenance {
@@ -140,7 +141,7 @@ async fn prove_audit(ctx: &WorkflowContext<PartitionMaintenance>, input: AuditIn
                 first.map(|first| format!("{summary}: {count} findings, the first: {first}"));
             report.audit = Some(proof);
         }
-        Err(error) => report.failed = Some(format!("{summary}: {error}")),
+        Err(error) => report.failed = Some(format!("{summary}: {}", words(&error))),
     }
     report
 }
@@ -180,5 +181,5 @@ where
 {
     ctx.execute_activity(activity, input, limits::maintenance(summary))
         .await
-        .map_err(|error| Failed(format!("{summary}: {error}")))
+        .map_err(|error| Failed(format!("{summary}: {}", words(&error))))
 }

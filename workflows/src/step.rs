@@ -64,6 +64,22 @@ impl Failure {
     }
 }
 
+/// What a step that failed for good said itself. The error around it tells only that one failed.
+pub(crate) fn words(error: &ActivityExecutionError) -> String {
+    let mut said = error.cause();
+    // Time ran out while it was tried again: the last try knows why.
+    while let Some(IncomingError::Timeout(timeout)) = said
+        && timeout.cause().is_some()
+    {
+        said = timeout.cause();
+    }
+    match said {
+        Some(IncomingError::Application(fault)) => fault.to_string(),
+        Some(other) => other.failure().message.clone(),
+        None => error.to_string(),
+    }
+}
+
 /// Runs a step in the database. Whatever it fails with, the row knows better.
 pub(crate) async fn database<W, A>(
     ctx: &WorkflowContext<W>,

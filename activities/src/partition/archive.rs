@@ -28,6 +28,7 @@ use crate::{audit, document};
 const FORMAT: &str = "berth-archive/1";
 /// A manifest has some kilobytes.
 const MANIFEST_BYTES: u64 = 1 << 20;
+const OTHER_COLUMNS: &str = "it has columns that its archive has not";
 const OTHER_ROWS: &str = "its rows are not those of its archive";
 
 /// Whether a table's partitions have to lie elsewhere before they are dropped.
@@ -81,7 +82,11 @@ impl Partitions {
         if let Some(known) = known {
             if self.has_rows_of(&known).await? {
                 match self.prove_archive(&known.as_new()).await {
-                    Ok(_) => return Ok(Some(partition.name)),
+                    // Without what a migration has added it is not whole.
+                    Ok(_) if self.has_columns_of(&known).await? => {
+                        return Ok(Some(partition.name));
+                    }
+                    Ok(_) => {}
                     Err(refusal) if refusal.is_conflict() => {
                         tracing::warn!(?refusal, "it is archived anew");
                     }
@@ -122,7 +127,13 @@ impl Partitions {
         let known = db::archive::of_partition(&mut conn, name).await?;
         drop(conn);
         match known {
-            Some(known) if self.has_rows_of(&known).await? => Ok(()),
+            Some(known) if self.has_rows_of(&known).await? => {
+                if self.has_columns_of(&known).await? {
+                    Ok(())
+                } else {
+                    Err(Refusal::conflict(name, OTHER_COLUMNS))
+                }
+            }
             Some(_) => Err(Refusal::conflict(name, OTHER_ROWS)),
             None if matches!(table.settings().archive, Archiving::Always) => {
                 Err(Refusal::conflict(name, "it was not archived"))
@@ -139,6 +150,22 @@ impl Partitions {
         let mut tx = snapshot(&mut conn, known.table).await?;
         let there = rows::read(&mut tx, &known.partition, &columns, None).await?;
         Ok(there.digest.0 == known.rows_sha256)
+    }
+
+    /// Refuses an archive that is not sound, or lacks what a migration has added since.
+    pub(super) async fn prove_whole(&self, known: &Archive) -> Result<(), Refusal> {
+        self.prove_archive(&known.as_new()).await?;
+        if self.has_columns_of(known).await? {
+            Ok(())
+        } else {
+            Err(Refusal::conflict(&known.partition, OTHER_COLUMNS))
+        }
+    }
+
+    async fn has_columns_of(&self, known: &Archive) -> Result<bool, Refusal> {
+        let mut conn = self.owner.acquire().await?;
+        let there = rows::columns(&mut conn, &known.partition).await?;
+        Ok(there == columns_of(&known.as_new())?)
     }
 
     async fn write(&self, partition: &Partition) -> Result<Written, Refusal> {
@@ -314,6 +341,7 @@ fn manifest(
 ) -> Result<Map<String, Value>, Refusal> {
     let members = json!({
         "format": FORMAT,
+        "schema_version": db::schema_version(),
         "table": partition.table,
         "partition": partition.name,
         "since": partition.since.map(stamp).transpose()?,

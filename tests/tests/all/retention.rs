@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use activities::retention::forget;
+use activities::retention::{forget, lag_seconds};
 use domain::data_growth::Guarded;
 use domain::retention::Forgotten;
 use tests::{eventually, rough_stack};
-use time::macros::datetime;
 
 use tests::scratch::{Scratch, execute, input};
 
@@ -147,18 +146,24 @@ async fn what_leaves_by_partitions_is_left_alone() {
     scratch.set("partition.workflow_intents_archive", 1).await;
     write(&scratch, what, &[400, 30]).await;
     assert_eq!(forget(&scratch.worker, what).await.expect("a look"), 0);
+    let lag = async || {
+        let mut conn = scratch.worker.acquire().await.expect("a connection");
+        lag_seconds(&mut conn, what).await.expect("a look")
+    };
+    assert!(lag().await < f64::EPSILON, "it waits for its archive");
     execute(
         &scratch.root,
         "delete from policy_values where key = 'partition.workflow_intents_archive'".to_owned(),
     )
     .await;
+    assert!(lag().await > 399.0 * 86_400.0, "people hear of it");
     let (steps, table) = (scratch.steps(), input(Guarded::WorkflowIntents));
-    let now = Some(datetime!(2027-03-01 0:00 UTC));
-    steps.bind_at(table, now).await.expect("bound");
+    steps.bind_at(table, None).await.expect("bound");
     steps.prove_all(table).await.expect("proved");
     assert!(steps.swap(table).await.expect("converted"));
     assert_eq!(forget(&scratch.worker, what).await.expect("a look"), 0);
     assert_eq!(count(&scratch, "workflow_intents").await, 2);
+    assert!(lag().await < f64::EPSILON, "it goes whole");
 }
 
 #[tokio::test(flavor = "multi_thread")]

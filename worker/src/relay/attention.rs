@@ -1,6 +1,7 @@
 //! Gauges of what waits for people, and of how long people wait. The leader of the events sets them,
 //! so that they are counted once.
 
+use activities::retention;
 use db::PgConnection;
 use domain::data_growth::Measure;
 use domain::policy::{self, Scope};
@@ -57,14 +58,9 @@ pub(super) async fn survey(conn: &mut PgConnection) -> db::Result<()> {
         metrics::gauge!("partition_archive_lag_seconds", "table" => table.as_str())
             .set(late.max(0.0));
     }
-    // Tables that only grow have gauges of their own.
-    let small = Forgotten::ALL.iter().copied();
-    for what in small.filter(|what| what.guarded().is_none()) {
-        let kept = db::policy::resolve(conn, what.policy(), Scope::Platform).await?;
-        let (oldest, kept) = (db::retention::oldest(conn, what).await?, what.kept(kept));
-        let late = oldest.zip(kept);
-        let late = late.map_or(0.0, |(ended, kept)| (now - ended - kept).as_seconds_f64());
-        metrics::gauge!("retention_lag_seconds", "table" => what.as_str()).set(late.max(0.0));
+    for what in Forgotten::ALL.iter().copied() {
+        let late = retention::lag_seconds(conn, what).await?;
+        metrics::gauge!("retention_lag_seconds", "table" => what.as_str()).set(late);
     }
     let lag = db::audit_chain::lag(conn).await?;
     metrics::gauge!("audit_seal_lag_seconds").set(lag.seal_seconds);

@@ -34,7 +34,7 @@ impl Args {
         let failed = runs.iter().filter(|run| run.failure.is_some()).count();
         match connection.format() {
             Format::Json => {
-                console.data(&serde_json::to_string(&runs).map_err(std::io::Error::from)?)?
+                console.data(&serde_json::to_string(&runs).map_err(std::io::Error::from)?)?;
             }
             Format::Table => console.data(&table(&runs).render())?,
         }

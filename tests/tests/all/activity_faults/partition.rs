@@ -6,7 +6,7 @@ use domain::data_growth::Guarded;
 use platform::objects::Objects;
 use platform::settings::ObjectSettings;
 use serde_json::{Value, json};
-use tests::planned::{Fault, PlannedWorker, Strike};
+use tests::planned::{Fault, PLANNED, PlannedWorker, Strike};
 use tests::signer::Party;
 use tests::{Stack, eventually};
 use time::macros::datetime;
@@ -44,10 +44,18 @@ pub(super) async fn run_all(stack: &Stack, worker: &PlannedWorker) {
         let strikes = steps.iter().map(|step| Strike { step, fault });
         worker.plan("PartitionMaintenance", &strikes.collect::<Vec<_>>());
         // What fails for good ends a table's turn: each run comes one step further.
+        let mut said = Vec::new();
         for _ in STEPS {
             if !worker.missed("PartitionMaintenance").is_empty() {
-                maintain(stack, table).await;
+                let run = maintain(stack, table).await;
+                said.extend(run["reports"][0]["failed"].as_str().map(ToOwned::to_owned));
             }
+        }
+        // People read why, not only that.
+        if fault == Fault::Before {
+            let bind = format!("bind {table}: {PLANNED}");
+            assert!(said.contains(&bind), "{said:?}");
+            assert!(said.iter().all(|why| why.ends_with(PLANNED)), "{said:?}");
         }
         let missed = worker.missed("PartitionMaintenance");
         assert!(missed.is_empty(), "{table}: {missed:?}");

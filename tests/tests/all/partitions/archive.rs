@@ -309,6 +309,39 @@ async fn what_is_owed_stays() {
 }
 
 /// The database itself keeps what lies nowhere else.
+/// Between archive and drop a migration adds a column: what is in it leaves no database unarchived.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_migration_adds_is_archived_too() {
+    let scratch = outbox().await;
+    let steps = scratch.steps();
+    steps
+        .archive_at(input(TABLE), Some(LATER))
+        .await
+        .expect("an archive");
+    let old = archives(&scratch).await.pop().expect("one");
+    assert_eq!(old.manifest["schema_version"], db::schema_version());
+    let grown = "alter table outbox_events add column note text not null default 'x'";
+    execute(&scratch.owner, grown.to_owned()).await;
+    let before = content(&scratch, TABLE).await;
+    let refused = steps.expire_at(input(TABLE), Some(LATER)).await;
+    assert!(refused.expect_err("not all of it").is_conflict());
+    assert_eq!(content(&scratch, TABLE).await, before);
+    steps
+        .archive_at(input(TABLE), Some(LATER))
+        .await
+        .expect("another archive");
+    let gone = steps.expire_at(input(TABLE), Some(LATER)).await;
+    assert_eq!(
+        gone.expect("dropped").as_deref(),
+        Some("outbox_events_first")
+    );
+    let new = archives(&scratch).await.pop().expect("one");
+    let columns = new.manifest["columns"].as_array().expect("a list");
+    assert!(columns.iter().any(|column| column["name"] == "note"));
+    steps.bring_back(of(&new)).await.expect("back");
+    assert_eq!(content(&scratch, TABLE).await, before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaves_without_its_archive() {
     let scratch = Scratch::new().await;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use domain::data_growth::Guarded;
 use serde_json::{Value, json};
 use tests::Weed;
+use time::macros::datetime;
 
 use super::archive::{LATER, archives, content, of, outbox};
 use super::year::names;
@@ -168,6 +169,32 @@ async fn any_server_that_speaks_s3_will_do() {
     steps.read_back(of(&one)).await.expect("sound");
     steps.bring_back(of(&one)).await.expect("back");
     assert!(names(&scratch.owner, TABLE).await.contains(&one.partition));
+}
+
+/// The server goes away between the two steps: what was to be dropped stays, and people hear of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_takes_nothing_with_it() {
+    let weed = Weed::start().await;
+    let scratch = outbox().await;
+    let steps = scratch.steps_with(&weed.settings(None));
+    let archived = steps.archive_at(input(TABLE), Some(LATER)).await;
+    assert!(archived.expect("an archive").is_some());
+    let before = content(&scratch, TABLE).await;
+    drop(weed);
+    let refused = steps.expire_at(input(TABLE), Some(LATER)).await;
+    let refused = refused.expect_err("nobody there");
+    assert!(!refused.is_conflict(), "it is tried again: {refused:?}");
+    assert!(
+        format!("{refused:?}").contains("object storage"),
+        "{refused:?}"
+    );
+    assert_eq!(content(&scratch, TABLE).await, before);
+    let first = names(&scratch.owner, TABLE).await.remove(0);
+    assert_eq!(first, "outbox_events_first");
+    // What the gauge counts from.
+    let mut conn = scratch.worker.acquire().await.expect("a connection");
+    let ends = db::archive::oldest_ends(&mut conn).await.expect("ends");
+    assert_eq!(ends, [(TABLE, datetime!(2027-05-01 0:00 UTC))]);
 }
 
 /// More than one part, and more than a piece of a stream.

@@ -6,7 +6,7 @@ use domain::reconciliation::Comparison;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::archive::{LATER, START, archives, content, of};
+use super::archive::{LATER, archives, content, of};
 use super::year::convert;
 use tests::scratch::{Scratch, execute, fresh, input};
 
@@ -58,7 +58,7 @@ async fn the_books_balance_while_entries_are_archived() {
     }
     let (steps, table) = (scratch.steps(), Guarded::LedgerEntries);
     post(&scratch, &orgs).await;
-    convert(&steps, table, START).await;
+    convert(&steps, table, scratch.now().await).await;
     post(&scratch, &orgs).await;
     assert_eq!(findings(&scratch).await, [0, 0]);
     let before = content(&scratch, table).await;

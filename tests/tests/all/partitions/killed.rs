@@ -206,7 +206,10 @@ async fn what_was_killed_anywhere_is_finished() {
     for last in kills(ended.answers) {
         let scratch = pattern.make().await;
         let killed = run(&scratch, Some(last)).await;
-        assert_eq!(killed.output.status.signal(), Some(9), "{last}: {killed:?}");
+        // How often it is answered differs by a few: it may have come to its end before.
+        let alive = killed.answers < last && killed.output.status.success();
+        let signal = killed.output.status.signal();
+        assert!(alive || signal == Some(9), "{last}: {killed:?}");
         maintain(&scratch.steps()).await;
         let (found, mut left) = inventory(&scratch).await;
         assert_eq!(found, tables, "killed at answer {last}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Stack, rough_stack};
+use tests::{Stack, rough_stack, stack};
 
 const LIMIT: Duration = Duration::from_mins(3);
 const MAINTAIN: &str = "/api/v1/admin/partitions:maintain";
@@ -96,6 +96,39 @@ async fn every_table_is_converted_and_looked_after() {
     for table in growth.expect(200)["items"].as_array().expect("a list") {
         assert_eq!(table["form"], "converted", "{table}");
         assert_eq!(table["verdict"], "well", "{table}");
+    }
+}
+
+/// Who asks what a conversion would do is told each step, for how long others may wait, and the way back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_tells_locks_and_the_way_back() {
+    let stack = stack().await;
+    let plan = "/api/v1/admin/partitions:plan";
+    let plan = stack.admin().get(plan).await.expect(200);
+    for table in plan["items"].as_array().expect("a list") {
+        assert_eq!(table["form"], "plain", "{table}");
+        let steps = table["on_demand"].as_array().expect("a list");
+        let of = |name: &str| {
+            steps
+                .iter()
+                .map(|step| step[name].clone())
+                .collect::<Vec<_>>()
+        };
+        let known = ["bind", "prove", "cut_over", "premake"];
+        assert_eq!(of("step")[..known.len()], known, "{table}");
+        assert_eq!(
+            of("wait_limit_millis")[..known.len()],
+            [100, 0, 200, 100],
+            "{table}"
+        );
+        for said in of("lock").iter().chain(&of("rollback")) {
+            assert!(said.as_str().is_some_and(|text| text.len() > 10), "{table}");
+        }
+    }
+    let shown = stack.berth(&["partition", "plan"]).await;
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for word in ["cut_over", "200", "drop constraint partition_bound"] {
+        assert!(shown.contains(word), "{word}: {shown}");
     }
 }
 

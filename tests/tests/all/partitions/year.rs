@@ -24,10 +24,10 @@ pub(super) async fn convert(steps: &Partitions, table: Guarded, now: OffsetDateT
 }
 
 /// `usage_records_p20270201` for each first of a month from `first` on, as far as `last`.
-fn months(mut first: (i32, u8), last: (i32, u8)) -> Vec<String> {
-    let mut names = vec!["usage_records_first".to_owned()];
+fn months(table: Guarded, mut first: (i32, u8), last: (i32, u8)) -> Vec<String> {
+    let mut names = Vec::new();
     while first <= last {
-        names.push(format!("usage_records_p{}{:02}01", first.0, first.1));
+        names.push(format!("{table}_p{}{:02}01", first.0, first.1));
         first = match first {
             (year, 12) => (year + 1, 1),
             (year, month) => (year, month + 1),
@@ -54,7 +54,8 @@ async fn each_month_has_its_partition_before_it_comes() {
             .expect("a day that each month has");
         let added = steps.premake_at(input(table), Some(now)).await;
         let added = added.expect("partitions");
-        let expected = months((2027, 3), goal);
+        let mut expected = vec!["usage_records_first".to_owned()];
+        expected.extend(months(table, (2027, 3), goal));
         assert_eq!(names(&scratch.owner, table).await, expected, "{now}");
         assert_eq!(added.len(), if month == 1 { 2 } else { 1 }, "{now}");
         let again = steps.premake_at(input(table), Some(now)).await;
@@ -81,6 +82,63 @@ async fn each_month_has_its_partition_before_it_comes() {
     .expect("a count");
     assert_eq!(astray, 0);
     assert!(ends_behind(&scratch, datetime!(2028-04-01 0:00 UTC)).await);
+}
+
+/// The same with what leaves: the list moves on at both of its ends, and what is gone lies in archives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_year_comes_and_goes() {
+    let scratch = Scratch::new().await;
+    for (key, value) in [
+        ("partition.outbox_events_interval", 2),
+        ("partition.outbox_events_ahead", 3),
+        ("partition.outbox_events_kept_seconds", 60 * 86_400),
+        ("partition.outbox_events_archive", 1),
+    ] {
+        scratch.set(key, value).await;
+    }
+    let (steps, table) = (scratch.steps(), Guarded::OutboxEvents);
+    let start = datetime!(2027-01-20 12:00 UTC);
+    scratch.event_at(start - Duration::days(40), true).await;
+    convert(&steps, table, start).await;
+    let mut written = 1;
+    for month in 1_u8..=12 {
+        let now = start
+            .replace_month(month.try_into().expect("a month"))
+            .expect("a day that each month has");
+        let added = steps.premake_at(input(table), Some(now)).await;
+        added.expect("partitions");
+        scratch.event_at(now, true).await;
+        written += 1;
+        loop {
+            let archived = steps.archive_at(input(table), Some(now)).await;
+            archived.expect("an archive");
+            let dropped = steps.expire_at(input(table), Some(now)).await;
+            if dropped.expect("a look").is_none() {
+                break;
+            }
+        }
+        let last = match month {
+            10.. => (2028, month - 9),
+            _ => (2027, month + 3),
+        };
+        // The first partition ends with February; sixty days later is the end of April.
+        let expected = if month < 5 {
+            let mut names = vec!["outbox_events_first".to_owned()];
+            names.extend(months(table, (2027, 3), last));
+            names
+        } else {
+            months(table, (2027, month - 2), last)
+        };
+        assert_eq!(names(&scratch.owner, table).await, expected, "{now}");
+        let all: i64 = sqlx::query_scalar(
+            "select (select count(*) from outbox_events)
+                    + (select coalesce(sum(row_count), 0) from archives where dropped_at is not null)::bigint",
+        )
+        .fetch_one(&scratch.worker)
+        .await
+        .expect("counts");
+        assert_eq!(all, written, "{now}");
+    }
 }
 
 /// The gauge that people are called by tells where the last partition ends.

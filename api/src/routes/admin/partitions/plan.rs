@@ -47,7 +47,7 @@ struct TablePlan {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PartitionStep)]
 struct StepView {
-    /// `bind`, `prove`, `cut_over`, `premake` or `expire`.
+    /// `bind`, `prove`, `cut_over`, `premake`, `archive` or `expire`.
     #[schema(value_type = String)]
     step: Step,
     /// The table, the day on which a new partition begins, or the partition that is dropped.
