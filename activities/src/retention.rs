@@ -56,11 +56,11 @@ pub async fn forget(pool: &PgPool, what: Forgotten) -> Result<u64, Refusal> {
 
 /// For how long rows have been there that have to go, in seconds; 0 where none have to.
 pub async fn lag_seconds(conn: &mut PgConnection, what: Forgotten) -> db::Result<f64> {
-    let until = end(conn, what).await?;
+    let Some(until) = end(conn, what).await? else {
+        return Ok(0.0);
+    };
     let oldest = db::retention::oldest(conn, what).await?;
-    let late = until.zip(oldest);
-    let late = late.map_or(0.0, |(until, oldest)| (until - oldest).as_seconds_f64());
-    Ok(late.max(0.0))
+    Ok(oldest.map_or(0.0, |oldest| (until - oldest).as_seconds_f64().max(0.0)))
 }
 
 /// Rows whose time ended before that have to go; `None`: none have.

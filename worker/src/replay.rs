@@ -12,9 +12,7 @@ use platform::settings::Settings;
 use platform::temporal::connect_with;
 use serde::Serialize;
 use temporalio_client::errors::WorkflowInteractionError;
-use temporalio_client::{
-    Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHistory, WorkflowListOptions,
-};
+use temporalio_client::{Client, WorkflowExecution, WorkflowHistory, WorkflowListOptions};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
 use temporalio_sdk::workflow_replayer::WorkflowReplayer;
@@ -41,16 +39,25 @@ pub struct Replayed {
     pub failure: Option<String>,
 }
 
+/// What was looked at.
+#[derive(Debug)]
+pub struct Look {
+    pub runs: Vec<Replayed>,
+    /// There were no more than the limit.
+    pub is_whole: bool,
+}
+
 /// Replays the runs that are open and those that ended within `since`, the newest first, at most
 /// `limit` of them. Nothing is changed, and no step is done.
 ///
 /// # Errors
 /// Temporal or the key service is away, or the time is none.
-pub async fn lately(
-    settings: &Settings,
-    since: Duration,
-    limit: usize,
-) -> anyhow::Result<Vec<Replayed>> {
+pub async fn lately(settings: &Settings, since: Duration, limit: usize) -> anyhow::Result<Look> {
+    anyhow::ensure!(
+        settings.keyring_dir.is_dir(),
+        "there is no keyring in {} (BERTH_KEYRING_DIR)",
+        settings.keyring_dir.display()
+    );
     let keyring = Keyring::open_or_create(&settings.keyring_dir)?;
     let kms = Arc::new(Kms::open(settings, keyring)?);
     let codec = Codec::open(kms, &settings.temporal_namespace)
@@ -64,22 +71,32 @@ pub async fn lately(
     )]
     let begin = OffsetDateTime::now_utc() - since;
     let wanted = format!(
-        "ExecutionStatus = 'Running' or CloseTime > '{}'",
+        "CloseTime is null or CloseTime > '{}'",
         begin.format(&Rfc3339)?
     );
-    let options = WorkflowListOptions::builder().limit(limit).build();
-    let mut runs = client.list_workflows(wanted, options);
-    let (mut all, mut batch) = (Vec::new(), Vec::new());
-    while let Some(run) = runs.try_next().await? {
+    // One more tells that there is more.
+    let options = WorkflowListOptions::builder()
+        .limit(limit.saturating_add(1))
+        .build();
+    let mut listed = client.list_workflows(wanted, options);
+    let (mut runs, mut batch, mut count) = (Vec::new(), Vec::new(), 0);
+    while let Some(run) = listed.try_next().await? {
+        count += 1;
+        if count > limit {
+            break;
+        }
         if let Some(fetched) = fetch(&client, &run).await? {
             batch.push(fetched);
         }
         if batch.len() == AT_ONCE {
-            all.extend(replay(&replayer, std::mem::take(&mut batch)).await?);
+            runs.extend(replay(&replayer, std::mem::take(&mut batch)).await?);
         }
     }
-    all.extend(replay(&replayer, batch).await?);
-    Ok(all)
+    runs.extend(replay(&replayer, batch).await?);
+    Ok(Look {
+        runs,
+        is_whole: count <= limit,
+    })
 }
 
 /// `None`: it is gone by now, or no code of it ran yet.
@@ -104,7 +121,7 @@ async fn fetch(
         workflow_id: workflow_id.to_owned(),
         run_id: run_id.to_owned(),
         workflow_type: run.workflow_type().to_owned(),
-        is_running: run.status() == WorkflowExecutionStatus::Running,
+        is_running: run.close_time().is_none(),
         event_count: events.len(),
         failure: None,
     };

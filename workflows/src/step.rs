@@ -73,10 +73,18 @@ pub(crate) fn words(error: &ActivityExecutionError) -> String {
     {
         said = timeout.cause();
     }
-    match said {
-        Some(IncomingError::Application(fault)) => fault.to_string(),
-        Some(other) => other.failure().message.clone(),
-        None => error.to_string(),
+    // One may know only that it was the database; what is behind it knows what that said.
+    let text = |one: &IncomingError| match one {
+        IncomingError::Application(fault) => fault.to_string(),
+        other => other.failure().message.clone(),
+    };
+    let words: Vec<String> = std::iter::successors(said, |one| one.cause())
+        .map(text)
+        .collect();
+    if words.is_empty() {
+        error.to_string()
+    } else {
+        words.join(": ")
     }
 }
 

@@ -11,6 +11,7 @@ use tests::{Stack, Tenant, eventually, stack};
 
 use crate::delivery::plant_intent;
 use crate::idle;
+use crate::live_replay::STRANGER;
 
 const LIMIT: Duration = Duration::from_mins(3);
 
@@ -106,7 +107,9 @@ async fn a_terminated_workflow_is_started_anew_from_its_row() {
 
 /// Each run of a schedule leaves a history that replays.
 pub(crate) async fn record_one(stack: &Stack, workflow_type: &str, name: &str) {
-    let ended = format!("WorkflowType = '{workflow_type}' and ExecutionStatus = 'Completed'");
+    let ended = format!(
+        "WorkflowType = '{workflow_type}' and ExecutionStatus = 'Completed' and WorkflowId != '{STRANGER}'"
+    );
     let one = eventually(&format!("a {workflow_type} ended"), LIMIT, || async {
         let client = stack.temporal().await;
         let mut all = client.list_workflows(&ended, WorkflowListOptions::default());

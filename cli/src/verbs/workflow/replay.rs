@@ -28,25 +28,27 @@ impl Args {
             .map_err(unusable)?
             .or(&Source::of_values(file.values()));
         let settings = Settings::from_source(&source).map_err(unusable)?;
-        let runs = lately(&settings, self.since, self.limit)
+        let look = lately(&settings, self.since, self.limit)
             .await
             .map_err(|error| Failure::NotPossible(format!("{error:#}")))?;
+        let runs = &look.runs;
         let failed = runs.iter().filter(|run| run.failure.is_some()).count();
         match connection.format() {
             Format::Json => {
-                console.data(&serde_json::to_string(&runs).map_err(std::io::Error::from)?)?;
+                console.data(&serde_json::to_string(runs).map_err(std::io::Error::from)?)?;
             }
-            Format::Table => console.data(&table(&runs).render())?,
+            Format::Table => console.data(&table(runs).render())?,
         }
-        if runs.len() == self.limit {
-            console.talk(&format!("There may be more than {}: --limit", self.limit));
+        let replay = runs.len() - failed;
+        console.talk(&format!("{replay} replay, {failed} do not replay."));
+        if !look.is_whole {
+            console.talk(&format!("There are more than {}: --limit", self.limit));
         }
-        console.talk(&format!(
-            "{} of {} replay.",
-            runs.len() - failed,
-            runs.len()
-        ));
-        Ok(if failed == 0 { Exit::Ok } else { Exit::Failed })
+        Ok(if failed == 0 && look.is_whole {
+            Exit::Ok
+        } else {
+            Exit::Failed
+        })
     }
 }
 

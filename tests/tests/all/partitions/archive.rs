@@ -308,7 +308,6 @@ async fn what_is_owed_stays() {
     assert_eq!(content(&scratch, events).await, before);
 }
 
-/// The database itself keeps what lies nowhere else.
 /// Between archive and drop a migration adds a column: what is in it leaves no database unarchived.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_migration_adds_is_archived_too() {
@@ -342,6 +341,7 @@ async fn what_a_migration_adds_is_archived_too() {
     assert_eq!(content(&scratch, TABLE).await, before);
 }
 
+/// The database itself keeps what lies nowhere else.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaves_without_its_archive() {
     let scratch = Scratch::new().await;
