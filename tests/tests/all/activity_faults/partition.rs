@@ -53,8 +53,8 @@ pub(super) async fn run_all(stack: &Stack, worker: &PlannedWorker) {
         }
         // People read why, not only that.
         if fault == Fault::Before {
-            let bind = format!("bind {table}: {PLANNED}");
-            assert!(said.contains(&bind), "{said:?}");
+            let cut = format!("cut {table} over: {PLANNED}");
+            assert!(said.contains(&cut), "{said:?}");
             assert!(said.iter().all(|why| why.ends_with(PLANNED)), "{said:?}");
         }
         let missed = worker.missed("PartitionMaintenance");
