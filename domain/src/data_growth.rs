@@ -39,7 +39,16 @@ impl Guarded {
 
 /// What is measured of a table, and can be too much.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, IntoStaticStr, VariantArray, strum::Display,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    IntoStaticStr,
+    VariantArray,
+    strum::Display,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use futures::TryStreamExt as _;
 use platform::kms::{Keyring, Kms};
 use platform::payload::Codec;
-use platform::settings::Settings;
+use platform::settings::{KmsSettings, Settings};
 use platform::temporal::connect_with;
 use serde::Serialize;
 use temporalio_client::errors::WorkflowInteractionError;
@@ -16,10 +16,9 @@ use temporalio_client::{Client, WorkflowExecution, WorkflowHistory, WorkflowList
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
 use temporalio_sdk::workflow_replayer::WorkflowReplayer;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::history;
+use crate::{history, postgres};
 
 /// Histories in memory at once.
 const AT_ONCE: usize = 50;
@@ -51,10 +50,11 @@ pub struct Look {
 /// `limit` of them. Nothing is changed, and no step is done.
 ///
 /// # Errors
-/// Temporal or the key service is away, or the time is none.
+/// Temporal, the database or the key service is away, or the time is none.
 pub async fn lately(settings: &Settings, since: Duration, limit: usize) -> anyhow::Result<Look> {
+    // One that is made here opens nothing.
     anyhow::ensure!(
-        settings.keyring_dir.is_dir(),
+        matches!(settings.kms, KmsSettings::Transit(_)) || settings.keyring_dir.is_dir(),
         "there is no keyring in {} (BERTH_KEYRING_DIR)",
         settings.keyring_dir.display()
     );
@@ -65,11 +65,11 @@ pub async fn lately(settings: &Settings, since: Duration, limit: usize) -> anyho
         .context("get the keys of payloads")?;
     let client = connect_with(settings, "replay", &codec).await?;
     let replayer = history::replayer(codec.converter())?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "which of Temporal's runs are looked at; nothing is decided by it"
-    )]
-    let begin = OffsetDateTime::now_utc() - since;
+    let pool = postgres::pool(settings, "replay")?;
+    let now = db::clock::now(&mut *pool.acquire().await.context("ask for the time")?).await?;
+    let begin = now
+        .checked_sub(since.try_into()?)
+        .context("no time is so long ago")?;
     let wanted = format!(
         "CloseTime is null or CloseTime > '{}'",
         begin.format(&Rfc3339)?

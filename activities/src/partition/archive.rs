@@ -81,12 +81,8 @@ impl Partitions {
         drop(conn);
         if let Some(known) = known {
             if self.has_rows_of(&known).await? {
-                match self.prove_archive(&known.as_new()).await {
-                    // Without what a migration has added it is not whole.
-                    Ok(_) if self.has_columns_of(&known).await? => {
-                        return Ok(Some(partition.name));
-                    }
-                    Ok(_) => {}
+                match self.prove_whole(&known).await {
+                    Ok(()) => return Ok(Some(partition.name)),
                     Err(refusal) if refusal.is_conflict() => {
                         tracing::warn!(?refusal, "it is archived anew");
                     }
@@ -127,13 +123,7 @@ impl Partitions {
         let known = db::archive::of_partition(&mut conn, name).await?;
         drop(conn);
         match known {
-            Some(known) if self.has_rows_of(&known).await? => {
-                if self.has_columns_of(&known).await? {
-                    Ok(())
-                } else {
-                    Err(Refusal::conflict(name, OTHER_COLUMNS))
-                }
-            }
+            Some(known) if self.has_rows_of(&known).await? => self.prove_columns(&known).await,
             Some(_) => Err(Refusal::conflict(name, OTHER_ROWS)),
             None if matches!(table.settings().archive, Archiving::Always) => {
                 Err(Refusal::conflict(name, "it was not archived"))
@@ -155,17 +145,17 @@ impl Partitions {
     /// Refuses an archive that is not sound, or lacks what a migration has added since.
     pub(super) async fn prove_whole(&self, known: &Archive) -> Result<(), Refusal> {
         self.prove_archive(&known.as_new()).await?;
-        if self.has_columns_of(known).await? {
+        self.prove_columns(known).await
+    }
+
+    async fn prove_columns(&self, known: &Archive) -> Result<(), Refusal> {
+        let mut conn = self.owner.acquire().await?;
+        let there = rows::columns(&mut conn, &known.partition).await?;
+        if there == columns_of(&known.as_new())? {
             Ok(())
         } else {
             Err(Refusal::conflict(&known.partition, OTHER_COLUMNS))
         }
-    }
-
-    async fn has_columns_of(&self, known: &Archive) -> Result<bool, Refusal> {
-        let mut conn = self.owner.acquire().await?;
-        let there = rows::columns(&mut conn, &known.partition).await?;
-        Ok(there == columns_of(&known.as_new())?)
     }
 
     async fn write(&self, partition: &Partition) -> Result<Written, Refusal> {

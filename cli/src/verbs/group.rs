@@ -62,7 +62,7 @@ pub(crate) struct Operator<V: Subcommand> {
     /// Key to call with; prefer the environment or the file, which other users cannot see
     #[arg(long, global = true, value_name = "KEY", env = "BERTH_ADMIN_KEY")]
     #[arg(help_heading = "Connection", hide_env_values = true)]
-    admin_key: Option<Key>,
+    pub(super) admin_key: Option<Key>,
 }
 
 /// Verbs of both, each seeing what is his.

@@ -3,6 +3,7 @@
 pub(super) mod views;
 
 use clap::Subcommand;
+use domain::data_growth::Measure;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -92,7 +93,7 @@ struct GuardedTable {
     vacuum_lag_seconds: i64,
     form: String,
     verdict: String,
-    crossed: Vec<String>,
+    crossed: Vec<Measure>,
 }
 
 impl Row for GuardedTable {
@@ -120,7 +121,11 @@ impl Row for GuardedTable {
             format!("{} s", self.vacuum_lag_seconds),
             self.form.clone(),
             self.verdict.clone(),
-            self.crossed.join(" "),
+            self.crossed
+                .iter()
+                .map(|one| one.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
         ]
     }
 }
@@ -182,10 +187,8 @@ impl GuardedTable {
     /// A trigger is crossed, and no conversion that is under way has begun to bring it back. What
     /// vacuum lags behind, no conversion brings back.
     fn calls(&self) -> bool {
-        let of_vacuum = |one: &String| matches!(one.as_str(), "vacuum_lag_seconds" | "freeze_age");
-        self.crossed
-            .iter()
-            .any(|one| of_vacuum(one) || self.form != "bound")
+        let mut crossed = self.crossed.iter();
+        crossed.any(|one| !one.is_growth() || self.form != "bound")
     }
 }
 

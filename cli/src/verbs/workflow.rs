@@ -18,6 +18,17 @@ use crate::client::{Call, Operation};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    #[command(flatten)]
+    OfOperation(OfOperation),
+    /// Replay what runs, and what ended lately, on this program's code: before it is deployed
+    #[command(
+        after_help = "Asks Temporal and the key service itself, with the settings of `berth worker`; what is not set is as `.berth/env` says. Nothing is changed. Ends with 1 where a run does not replay."
+    )]
+    Replay(replay::Args),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfOperation {
     /// Show what is open past its deadline, and releases that failed
     Stuck(PageArgs),
     /// Have the workflow of an open operation look again
@@ -27,18 +38,20 @@ pub(crate) enum Verb {
         after_help = "The node goes into quarantine and the GPUs stay out of the pool until a probe has removed what is left."
     )]
     ForceRelease(DoArgs),
-    /// Replay what runs, and what ended lately, on this program's code: before it is deployed
-    #[command(
-        after_help = "Asks Temporal and the key service itself, with the settings of `berth worker`; what is not set is as `.berth/env` says. Nothing is changed. Ends with 1 where a run does not replay."
-    )]
-    Replay(replay::Args),
 }
 
-/// Carries out a verb. A replay talks to no API and needs no key of one.
+/// A replay talks to no API and needs no key of one.
 pub(super) async fn run(group: Operator<Verb>, console: &mut Console) -> Result {
     match group.verb {
         Verb::Replay(args) => args.run(&group.connection, console).await,
-        _ => group.run(console).await,
+        Verb::OfOperation(verb) => {
+            let group = Operator {
+                verb,
+                connection: group.connection,
+                admin_key: group.admin_key,
+            };
+            group.run(console).await
+        }
     }
 }
 
@@ -115,7 +128,7 @@ impl Row for Stuck {
     }
 }
 
-impl Run for Verb {
+impl Run for OfOperation {
     async fn run(self, session: &mut Session<'_>) -> Result {
         match self {
             Self::Stuck(page) => {
@@ -125,7 +138,6 @@ impl Run for Verb {
             }
             Self::Retry(args) => intervene("retry", args, session).await,
             Self::ForceRelease(args) => intervene("force-release", args, session).await,
-            Self::Replay(_) => unreachable!("it has no session"),
         }
     }
 }
