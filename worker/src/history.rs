@@ -2,6 +2,8 @@
 
 use temporalio_client::{Client, UntypedWorkflow, WorkflowFetchHistoryOptions, WorkflowHistory};
 use temporalio_common::data_converters::DataConverter;
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use workflows::{
     Allocation, AuditSealing, BalanceGuard, BillingRun, KeyRotation, MeteringWindow,
@@ -26,6 +28,20 @@ pub(crate) fn of_run(client: &Client, workflow_id: &str, run_id: Option<&str>) -
     run.run_id = run_id.map(ToOwned::to_owned);
     run.bind_untyped(client.clone())
         .fetch_history(WorkflowFetchHistoryOptions::default())
+}
+
+/// What code has decided in a run so far: all up to its last commands. Of what came after them
+/// there is nothing to compare yet, and Core 0.10 calls the commands that a replay gives to it a
+/// bug of its own. `None`: it decided nothing.
+#[must_use]
+pub fn decided(mut events: Vec<HistoryEvent>) -> Option<Vec<HistoryEvent>> {
+    let answered = |event: &HistoryEvent| event.event_type() == EventType::WorkflowTaskCompleted;
+    let last = events.iter().rposition(answered)?;
+    let of_it = &events[last + 1..];
+    let commands = of_it.iter().take_while(|event| event.is_command_event());
+    let end = last + 1 + commands.count();
+    events.truncate(end);
+    Some(events)
 }
 
 /// Replays histories of every workflow there is, with the converter that wrote them.

@@ -13,8 +13,7 @@ use platform::temporal::connect_with;
 use serde::Serialize;
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{Client, WorkflowExecution, WorkflowHistory, WorkflowListOptions};
-use temporalio_common::protos::temporal::api::enums::v1::EventType;
-use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
+use temporalio_common::protos::temporal::api::history::v1::History;
 use temporalio_sdk::workflow_replayer::WorkflowReplayer;
 use time::format_description::well_known::Rfc3339;
 
@@ -113,16 +112,16 @@ async fn fetch(
         Err(WorkflowInteractionError::NotFound(_)) => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("the history of {workflow_id}")),
     };
-    let decided = |event: &HistoryEvent| event.event_type() == EventType::WorkflowTaskCompleted;
-    if !events.iter().any(decided) {
+    let event_count = events.len();
+    let Some(events) = history::decided(events) else {
         return Ok(None);
-    }
+    };
     let replayed = Replayed {
         workflow_id: workflow_id.to_owned(),
         run_id: run_id.to_owned(),
         workflow_type: run.workflow_type().to_owned(),
         is_running: run.close_time().is_none(),
-        event_count: events.len(),
+        event_count,
         failure: None,
     };
     Ok(Some((replayed, History { events })))

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use platform::payload::{ENCODING, transcode};
 use temporalio_client::WorkflowHistory;
+use temporalio_common::protos::temporal::api::history::v1::History;
 
 /// Each branch of each workflow, by the story that walks it.
 const BRANCHES: &[&str] = &[
@@ -106,4 +107,38 @@ async fn every_recorded_history_replays() {
         .filter_map(|r| r.replay_failure)
         .collect();
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// Of the beginnings of all histories, one in so many is replayed: all would take minutes.
+const STRIDE: usize = 7;
+
+/// A run is looked at when it is anywhere: a history replays from its beginning to any of its events.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_beginning_of_a_recorded_history_replays() {
+    let folder = tests::stack::workspace().join("tests/histories");
+    let mut beginnings = Vec::new();
+    for name in BRANCHES {
+        let json = std::fs::read(folder.join(format!("{name}.json"))).expect("a history");
+        let history = WorkflowHistory::from_json(&json).expect("a history");
+        let events = history.into_events().await.expect("its events");
+        let mut lengths = BTreeSet::new();
+        for end in 1..=events.len() {
+            let decided = worker::history::decided(events[..end].to_vec());
+            let new = decided.filter(|events| lengths.insert(events.len()));
+            beginnings.extend(new.map(|events| (*name, end, events)));
+        }
+        assert!(lengths.len() > 1, "{name}");
+    }
+    let beginnings: Vec<_> = beginnings.into_iter().step_by(STRIDE).collect();
+    let histories = beginnings.iter().map(|(_, _, events)| {
+        let events = events.clone();
+        WorkflowHistory::from(History { events })
+    });
+    let replayer =
+        worker::history::replayer(tests::look::replay_codec().converter()).expect("a replayer");
+    let results = replayer.replay_workflows(histories).await;
+    let results = results.expect("replays run").into_iter();
+    for ((name, end, _), result) in beginnings.iter().zip(results) {
+        assert_eq!(result.replay_failure, None, "{name} up to {end}");
+    }
 }
