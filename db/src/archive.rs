@@ -242,12 +242,16 @@ pub async fn gone_until(conn: &mut PgConnection, table: Guarded) -> Result<Optio
     Ok(until.fetch_one(conn).await?)
 }
 
-/// Ends of partitions that are in the database and are not held there, the oldest of each table.
+/// Ends of partitions that are in the database and are not held there, the oldest of each table; those
+/// that are on their way out are in it until they are dropped.
 pub async fn oldest_ends(conn: &mut PgConnection) -> Result<Vec<(Guarded, OffsetDateTime)>> {
     let rows = sqlx::query!(
         r#"select p.table_name as "table!", min(p.until) as "until!"
-           from table_partitions p left join archives a on a.partition_name = p.name
-           where not p.detaching and (a.held_until is null or a.held_until < clock_timestamp())
+           from (select table_name, name, until from table_partitions where not detaching
+                 union all
+                 select table_name, name, until from leaving_partitions) as p
+           left join archives a on a.partition_name = p.name
+           where p.until is not null and (a.held_until is null or a.held_until < clock_timestamp())
              and p.table_name in ('usage_records', 'ledger_entries', 'audit_logs', 'outbox_events', 'workflow_intents')
            group by p.table_name"#
     )

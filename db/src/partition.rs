@@ -307,6 +307,15 @@ pub async fn detached(conn: &mut PgConnection, table: Guarded) -> Result<Vec<Str
     Ok(names.fetch_all(conn).await?)
 }
 
+/// Names of a table's partitions that are on their way out; nothing is done to them.
+pub async fn leaving(conn: &mut PgConnection, table: Guarded) -> Result<Vec<String>> {
+    let names = sqlx::query_scalar!(
+        r#"select name as "name!" from leaving_partitions where table_name = $1 order by name"#,
+        table.as_str(),
+    );
+    Ok(names.fetch_all(conn).await?)
+}
+
 /// Drops what [`detached`] named, and nothing else.
 pub async fn drop_detached(conn: &mut PgConnection, name: &str) -> Result<()> {
     sqlx::query!(

@@ -5,5 +5,6 @@ mod archive_store;
 mod books;
 mod conversion;
 mod killed;
+mod leaving;
 mod service;
 mod year;
