@@ -22,7 +22,7 @@ use crate::settings::ObjectSettings;
 pub enum ObjectError {
     #[error("there is no object {0}")]
     Missing(ObjectKey),
-    #[error("the object {0} is larger than any of its kind")]
+    #[error("the object {0} is larger than it may be")]
     TooLarge(ObjectKey),
     /// Away, full, or not letting us in: it may work later.
     #[error("the object storage: {0}")]
@@ -89,25 +89,26 @@ impl Objects {
         self.put(key, content).await
     }
 
-    /// A file with an object's content, at its beginning.
-    pub async fn get(&self, key: &ObjectKey) -> Result<File> {
+    /// A file with an object's content, at its beginning. Of one that is larger no more is fetched
+    /// than shows it.
+    pub async fn get(&self, key: &ObjectKey, limit_bytes: u64) -> Result<File> {
+        let enough = limit_bytes.saturating_add(1);
         let mut content = match &*self.0 {
-            Place::Folder(folder) => folder.get(key).await,
-            Place::S3(s3) => s3.get(key).await,
+            Place::Folder(folder) => folder.get(key, enough).await,
+            Place::S3(s3) => s3.get(key, enough).await,
         }?;
+        if content.metadata()?.len() > limit_bytes {
+            return Err(ObjectError::TooLarge(key.clone()));
+        }
         content.rewind()?;
         Ok(content)
     }
 
-    /// The same as bytes, of an object that is not larger than `limit`.
-    pub async fn get_bytes(&self, key: &ObjectKey, limit: u64) -> Result<Vec<u8>> {
-        let content = self.get(key).await?;
-        let length = content.metadata()?.len();
-        if length > limit {
-            return Err(ObjectError::TooLarge(key.clone()));
-        }
+    /// The same as bytes.
+    pub async fn get_bytes(&self, key: &ObjectKey, limit_bytes: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        content.take(limit).read_to_end(&mut bytes)?;
+        let mut content = self.get(key, limit_bytes).await?;
+        content.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use domain::object_path::Namespace;
+use domain::object_path::{Namespace, ObjectKey};
 use platform::objects::Objects;
 use platform::settings::{ObjectSettings, S3Settings};
 use tokio::process::{Child, Command};
@@ -13,6 +13,12 @@ use crate::wait::eventually;
 
 const LIMIT: Duration = Duration::from_mins(1);
 const BUCKET: &str = "archive";
+
+/// What it takes when it is to be full: one megabyte, more or less.
+const LITTLE: [&str; 2] = ["-volume.max=1", "-master.volumeSizeLimitMB=1"];
+/// Pieces of that, and how many do not fit.
+const PIECE_BYTES: usize = 400_000;
+const PIECES: usize = 10;
 
 /// Ends with its value, and all that it holds with it.
 #[derive(Debug)]
@@ -24,6 +30,26 @@ pub struct Weed {
 
 impl Weed {
     pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// One that takes no more.
+    pub async fn full() -> Self {
+        let weed = Self::with(&LITTLE).await;
+        let objects = Objects::open(&weed.settings(None)).expect("a bucket");
+        for number in 0..PIECES {
+            let key = ObjectKey {
+                namespace: Namespace::AuditHeads,
+                path: number.to_string().parse().expect("a path"),
+            };
+            if objects.put_bytes(&key, &[7; PIECE_BYTES]).await.is_err() {
+                return weed;
+            }
+        }
+        panic!("{PIECES} pieces of {PIECE_BYTES} bytes do not fill it");
+    }
+
+    async fn with(limits: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let ports: Vec<u16> = std::iter::repeat_with(free_port).take(5).collect();
         let log = std::fs::File::create(dir.path().join("log")).expect("a log file");
@@ -39,6 +65,7 @@ impl Weed {
             .args(["-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"])
             .args(["-master.telemetry=false", "-admin.ui=false"])
             .arg(format!("-bucket={BUCKET}"))
+            .args(limits)
             .env("AWS_ACCESS_KEY_ID", "tests")
             .env("AWS_SECRET_ACCESS_KEY", "a secret of the tests")
             .env("HOME", dir.path())

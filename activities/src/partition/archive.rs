@@ -234,7 +234,8 @@ impl Partitions {
     ) -> Result<(File, Vec<Column>), Refusal> {
         let refused = |why: &str| Refusal::conflict(of.partition, why);
         let columns = self.prove_manifest(of).await?;
-        let file = self.objects.get(&object(of.object_path)?).await?;
+        let limit = u64::try_from(of.bytes).unwrap_or(0);
+        let file = self.objects.get(&object(of.object_path)?, limit).await?;
         let (file, length, digest) = rows::hash(of.partition, file).await?;
         if i64::try_from(length) != Ok(of.bytes) || digest.0 != of.file_sha256 {
             return Err(refused("the file is not the one that was written"));

@@ -2,7 +2,7 @@
 //! whatever links there are in it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
@@ -60,11 +60,12 @@ impl Folder {
         Ok(done.await?)
     }
 
-    pub(super) async fn get(&self, key: &ObjectKey) -> Result<File> {
-        self.at(key, |folder, path| {
-            let mut from = folder.open(&path)?.into_std();
+    /// At most the first `limit_bytes` of it.
+    pub(super) async fn get(&self, key: &ObjectKey, limit_bytes: u64) -> Result<File> {
+        self.at(key, move |folder, path| {
+            let from = folder.open(&path)?.into_std();
             let mut content = tempfile::tempfile()?;
-            io::copy(&mut from, &mut content)?;
+            io::copy(&mut from.take(limit_bytes), &mut content)?;
             Ok(content)
         })
         .await

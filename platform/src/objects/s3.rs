@@ -94,7 +94,8 @@ impl S3 {
         Ok(())
     }
 
-    pub(super) async fn get(&self, key: &ObjectKey) -> Result<File> {
+    /// At most `limit_bytes` of it, and the rest of the last piece that came.
+    pub(super) async fn get(&self, key: &ObjectKey, limit_bytes: u64) -> Result<File> {
         let failed = |error| match error {
             object_store::Error::NotFound { .. } => ObjectError::Missing(key.clone()),
             other => away(other),
@@ -106,8 +107,12 @@ impl S3 {
             .await
             .map_err(failed)?
             .into_stream();
-        while let Some(piece) = from.try_next().await.map_err(failed)? {
+        let mut fetched = 0;
+        while fetched < limit_bytes
+            && let Some(piece) = from.try_next().await.map_err(failed)?
+        {
             content.write_all(&piece).await?;
+            fetched += piece.len() as u64;
         }
         content.flush().await?;
         Ok(content.into_std().await)

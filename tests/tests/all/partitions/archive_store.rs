@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use activities::partition::Partitions;
 use domain::data_growth::Guarded;
 use serde_json::{Value, json};
 use tests::Weed;
@@ -9,7 +10,7 @@ use time::macros::datetime;
 
 use super::archive::{LATER, archives, content, of, outbox};
 use super::year::names;
-use tests::scratch::input;
+use tests::scratch::{Scratch, input};
 
 const TABLE: Guarded = Guarded::OutboxEvents;
 
@@ -121,29 +122,44 @@ async fn nothing_is_dropped_or_brought_back_that_is_not_what_was_written() {
     steps.bring_back(of(&one)).await.expect("back");
 }
 
+/// Archiving is refused by a store that cannot take anything, for now; nothing leaves.
+async fn nothing_leaves(scratch: &Scratch, steps: &Partitions) {
+    let there = async || {
+        (
+            content(scratch, TABLE).await,
+            names(&scratch.owner, TABLE).await,
+        )
+    };
+    let before = there().await;
+    let refused = steps.archive_at(input(TABLE), Some(LATER)).await;
+    let refused = refused.expect_err("no place");
+    assert!(!refused.is_conflict(), "it is tried again: {refused:?}");
+    let why = format!("{refused:?}");
+    assert!(why.contains("object storage"), "{why}");
+    assert!(steps.expire_at(input(TABLE), Some(LATER)).await.is_err());
+    assert_eq!(there().await, before);
+    assert!(archives(scratch).await.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_be_written_to_leaves_the_partition_where_it_is() {
     let scratch = outbox().await;
     let steps = scratch.steps();
-    let before = content(&scratch, TABLE).await;
     // No folder can be made where a file is.
     let folder = scratch.dir.path().join("objects");
     std::fs::write(&folder, "in the way").expect("our folder");
-    let refused = steps.archive_at(input(TABLE), Some(LATER)).await;
-    let refused = refused.expect_err("no store");
-    assert!(!refused.is_conflict(), "it is tried again: {refused:?}");
-    assert!(
-        format!("{refused:?}").contains("object storage"),
-        "{refused:?}"
-    );
-    assert!(steps.expire_at(input(TABLE), Some(LATER)).await.is_err());
-    assert_eq!(content(&scratch, TABLE).await, before);
-    assert!(archives(&scratch).await.is_empty());
+    nothing_leaves(&scratch, &steps).await;
     std::fs::remove_file(&folder).expect("our folder");
-    steps
-        .archive_at(input(TABLE), Some(LATER))
-        .await
-        .expect("an archive");
+    let archived = steps.archive_at(input(TABLE), Some(LATER)).await;
+    assert!(archived.expect("an archive").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_full_leaves_the_partition_where_it_is() {
+    let weed = Weed::full().await;
+    let scratch = outbox().await;
+    let steps = scratch.steps_with(&weed.settings(None));
+    nothing_leaves(&scratch, &steps).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,6 +244,8 @@ async fn a_bucket_takes_large_objects_and_knows_the_last() {
         .await
         .expect("get");
     assert!(back == large);
+    let larger = objects.get_bytes(&key("0002"), 10_000_000).await;
+    assert!(matches!(larger, Err(ObjectError::TooLarge(_))));
     let last = objects.last(Namespace::AuditHeads).await.expect("a list");
     assert_eq!(last.expect("one").as_str(), "0002");
     assert_eq!(
