@@ -42,7 +42,8 @@ impl Weed {
                 namespace: Namespace::AuditHeads,
                 path: number.to_string().parse().expect("a path"),
             };
-            if objects.put_bytes(&key, &[7; PIECE_BYTES]).await.is_err() {
+            let piece = vec![7; PIECE_BYTES];
+            if objects.put_bytes(&key, &piece).await.is_err() {
                 return weed;
             }
         }
