@@ -1,7 +1,9 @@
+-- What the maintenance marked: what somebody else detaches is his.
 -- Between the halves of a detach a partition has its bounds still. What is detached has them as a check,
 -- which Postgres itself adds to what it detaches concurrently.
 create view leaving_partitions with (security_invoker = true) as
-  select table_name, name, until from table_partitions where detaching
+  select table_name, name, until from table_partitions
+  where detaching and obj_description(relid, 'pg_class') = 'berth: has served its time'
   union all
   select parent.relname::text, child.relname::text, bound.until
   from pg_class child

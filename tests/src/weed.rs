@@ -18,7 +18,7 @@ const BUCKET: &str = "archive";
 const LITTLE: [&str; 2] = ["-volume.max=1", "-master.volumeSizeLimitMB=1"];
 /// Pieces of that, and how many do not fit.
 const PIECE_BYTES: usize = 400_000;
-const PIECES: usize = 10;
+const PIECES: usize = 500;
 
 /// Ends with its value, and all that it holds with it.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ impl Weed {
     pub async fn full() -> Self {
         let weed = Self::with(&LITTLE).await;
         let objects = Objects::open(&weed.settings(None)).expect("a bucket");
+        // It learns by and by how much it has.
         for number in 0..PIECES {
             let key = ObjectKey {
                 namespace: Namespace::AuditHeads,

@@ -104,13 +104,16 @@ async fn handler(call: Call, mut reader: Reader) -> Result<axum::Json<PartitionP
                     Archiving::If(policy) => value(policy) == 1,
                 };
                 let kept = table.kept(value(settings.kept));
-                let mut serve = |name: String| {
+                let mut serve = |name: String, archived: bool| {
                     let steps = [archived.then_some(Step::Archive), Some(Step::Expire)];
                     let of = |step| StepView::new(step, name.clone());
                     served.extend(steps.into_iter().flatten().map(of));
                 };
-                let leaving = db::partition::leaving(conn, table).await?;
-                leaving.into_iter().for_each(&mut serve);
+                for name in db::partition::leaving(conn, table).await? {
+                    // What was detached without an archive goes without one.
+                    let known = db::archive::of_partition(conn, &name).await?;
+                    serve(name, known.is_some());
+                }
                 for one in &there {
                     if kept.is_none_or(|kept| one.until + kept > now) {
                         break;
@@ -121,7 +124,7 @@ async fn handler(call: Call, mut reader: Reader) -> Result<axum::Json<PartitionP
                     if db::partition::owed(conn, one).await? > 0 {
                         break;
                     }
-                    serve(one.name.clone());
+                    serve(one.name.clone(), archived);
                 }
                 let last = there.last();
                 (last.map_or(now, |last| last.until), [].as_slice())
