@@ -37,7 +37,7 @@ bench:
 	@cat target/ci-time.txt 2>/dev/null || echo "time: .ci/run has not been run in this clone"
 
 faults: test-setup
-	@BERTH_KILLS=all scripts/test.sh faults queue partitions::killed
+	@BERTH_KILLS=all BERTH_TAMPERINGS=72 scripts/test.sh faults queue partitions::killed audit_chain::tampering
 
 ops-data-growth-check: build
 	@scripts/ops/data_growth_check.sh

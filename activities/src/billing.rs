@@ -2,6 +2,8 @@
 
 mod post;
 
+pub use self::post::post;
+
 use std::sync::Arc;
 
 use contract::billing::{
@@ -59,7 +61,7 @@ impl Bills {
         ctx: ActivityContext,
         input: PostInput,
     ) -> Result<Posted, ActivityError> {
-        Ok(beat(&ctx, async { Ok(post::post(&self.pool, input).await?) }).await?)
+        Ok(beat(&ctx, async { Ok(post(&self.pool, input).await?) }).await?)
     }
 
     #[activity(definition = Close)]
@@ -72,7 +74,8 @@ impl Bills {
     }
 }
 
-async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Opened>, Refusal> {
+/// Makes a run ready: what was used until its end is recorded. `None`: no period is late.
+pub async fn open(pool: &PgPool, input: &OpenInput) -> Result<Option<Opened>, Refusal> {
     let id = match input.run_id {
         Some(id) => Some(id),
         None => scheduled(pool, input).await?,
@@ -162,7 +165,8 @@ fn month(input: &OpenInput) -> Result<Period, Refusal> {
     Ok(Period::month_before(at))
 }
 
-async fn close(pool: &PgPool, input: CloseInput) -> Result<Billed, Refusal> {
+/// Ends a run, and says what it came to.
+pub async fn close(pool: &PgPool, input: CloseInput) -> Result<Billed, Refusal> {
     let mut tx = pool.begin().await?;
     run::lock(&mut tx, input.run_id).await?;
     let run = find(&mut tx, input.run_id).await?;

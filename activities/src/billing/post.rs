@@ -17,7 +17,8 @@ use super::find;
 use crate::allocation::count;
 use crate::refusal::Refusal;
 
-pub(super) async fn post(pool: &PgPool, input: PostInput) -> Result<Posted, Refusal> {
+/// Bills the next accounts of a run.
+pub async fn post(pool: &PgPool, input: PostInput) -> Result<Posted, Refusal> {
     let mut conn = pool.acquire().await?;
     let run = find(&mut conn, input.run_id).await?;
     let batch = db::policy::resolve(&mut conn, &policy::BILLING_BATCH, Scope::Platform).await?;

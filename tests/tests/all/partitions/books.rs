@@ -11,7 +11,7 @@ use super::year::convert;
 use tests::scratch::{Scratch, execute, fresh, input};
 
 /// Findings of both comparisons that add up all there ever was.
-async fn findings(scratch: &Scratch) -> Vec<u64> {
+pub(super) async fn findings(scratch: &Scratch) -> Vec<u64> {
     let mut counts = Vec::new();
     for comparison in [Comparison::Ledger, Comparison::Usage] {
         let mut tx = scratch.worker.begin().await.expect("a transaction");

@@ -6,26 +6,28 @@ use std::path::{Path, PathBuf};
 
 use activities::partition::Partitions;
 use activities::refusal::Refusal;
+use db::PgPool;
 use domain::data_growth::Guarded;
 use serde::{Deserialize, Serialize};
-use tests::scratch::{self, Pattern, Scratch, input};
+use tests::scratch::{self, Pattern, Scratch, execute, input};
 use tests::wire::{Ended, Wire};
 use time::OffsetDateTime;
 use tokio::process::Command;
 use url::Url;
 use uuid::Uuid;
 
-use super::archive::{BEFORE, LATER, MONTHS, START, archives, archiving, content, events_at, of};
+use super::archive::{BEFORE, LATER, MONTHS, START, archives, archiving, content, of};
+use super::books::findings;
 use super::year::names;
 
-const TABLE: Guarded = Guarded::OutboxEvents;
 /// What the other process is told to do its work with.
 const WORK: &str = "BERTH_TEST_WORK";
 /// At how many answers it is killed; `BERTH_KILLS` for more, `all` for every one.
-const KILLS: usize = 12;
+const KILLS: usize = 8;
 
 #[derive(Serialize, Deserialize)]
 struct Work {
+    table: Guarded,
     worker: Url,
     owner: Url,
     dir: PathBuf,
@@ -42,10 +44,10 @@ async fn insist<T>(step: impl AsyncFn() -> Result<T, Refusal>) -> T {
 }
 
 /// From a plain table to one whose partitions have all left.
-async fn maintain(steps: &Partitions) {
-    convert(steps).await;
+async fn maintain(steps: &Partitions, table: Guarded) {
+    convert(steps, table).await;
     loop {
-        let table = input(TABLE);
+        let table = input(table);
         insist(async || steps.archive_at(table, Some(LATER)).await).await;
         let dropped = insist(async || steps.expire_at(table, Some(LATER)).await).await;
         if dropped.is_none() {
@@ -55,34 +57,58 @@ async fn maintain(steps: &Partitions) {
 }
 
 /// With rows in the partitions behind the first one.
-async fn convert(steps: &Partitions) {
-    let table = input(TABLE);
+async fn convert(steps: &Partitions, table: Guarded) {
+    let about = input(table);
     insist(async || {
-        steps.bind_at(table, Some(START)).await?;
-        steps.prove_all(table).await?;
-        steps.swap(table).await
+        steps.bind_at(about, Some(START)).await?;
+        steps.prove_all(about).await?;
+        steps.swap(about).await
     })
     .await;
-    insist(async || steps.premake_at(table, Some(START)).await).await;
-    sqlx::query(
-        "insert into outbox_events (id, created_at, type, aggregate_kind, aggregate_id, seq, data, published_at)
-         select id, uuid_v7_at(id), 'berth.test.thing.made', 'thing', id, 1, '{}', uuid_v7_at(id)
-         from unnest($1::uuid[]) as made (id)
-         -- Whoever was killed had written them if anything is archived.
-         where not exists (select from archives)
-         on conflict do nothing",
-    )
-    .bind(MONTHS.map(id).to_vec())
-    .execute(&steps.pool)
-    .await
-    .expect("rows");
+    insist(async || steps.premake_at(about, Some(START)).await).await;
+    write(&steps.pool, table, &MONTHS).await;
+}
+
+/// Rows of these instants, the same in each process. Whoever was killed had written them if anything
+/// is archived.
+async fn write(pool: &PgPool, table: Guarded, instants: &[OffsetDateTime]) {
+    let sql = match table {
+        Guarded::LedgerEntries => {
+            "with made as (
+               select * from unnest($1::uuid[], $2::uuid[]) as made (id, beside) where not exists (select from archives)
+             ), moved as (
+               insert into ledger_transactions (id, org_id, kind, key)
+               select made.id, o.id, 'credit', made.id::text from made, organizations o
+               on conflict do nothing
+             )
+             insert into ledger_entries (id, created_at, org_id, transaction_id, account, currency, amount_micros)
+             select e.id, uuid_v7_at(e.id), o.id, made.id, e.account, 'USD', e.micros
+             from made, organizations o,
+                  lateral (values (made.id, 'receivable', 700), (made.beside, 'credits', -700)) as e (id, account, micros)
+             on conflict do nothing"
+        }
+        _ => {
+            "insert into outbox_events (id, created_at, type, aggregate_kind, aggregate_id, seq, data, published_at)
+             select id, uuid_v7_at(id), 'berth.test.thing.made', 'thing', beside, 1, '{}', uuid_v7_at(id)
+             from unnest($1::uuid[], $2::uuid[]) as made (id, beside)
+             where not exists (select from archives)
+             on conflict do nothing"
+        }
+    };
+    let ids = |number| -> Vec<Uuid> { instants.iter().map(|at| id(*at, number)).collect() };
+    sqlx::query(sql)
+        .bind(ids(7))
+        .bind(ids(8))
+        .execute(pool)
+        .await
+        .expect("rows");
 }
 
 /// The same in each process.
-fn id(at: OffsetDateTime) -> Uuid {
+fn id(at: OffsetDateTime, number: u8) -> Uuid {
     let millis = at.unix_timestamp_nanos() / 1_000_000;
     let millis = millis.try_into().expect("after 1970");
-    uuid::Builder::from_unix_timestamp_millis(millis, &[7; 10]).into_uuid()
+    uuid::Builder::from_unix_timestamp_millis(millis, &[number; 10]).into_uuid()
 }
 
 #[expect(clippy::disallowed_methods, reason = "how much of it, not what")]
@@ -96,24 +122,23 @@ fn kills(answers: usize) -> Vec<usize> {
     (0..wanted).map(|n| 1 + n * answers / wanted).collect()
 }
 
-/// Runs this test once more, in a process of its own.
-async fn run(scratch: &Scratch, last: Option<usize>) -> Ended {
+/// Runs a table's test once more, in a process of its own.
+async fn run(scratch: &Scratch, table: Guarded, last: Option<usize>) -> Ended {
     let (owner, worker) = (
         scratch.address("berth_owner").await,
         scratch.address("berth_worker").await,
     );
     let wire = Wire::to(&owner, last).await;
     let work = Work {
+        table,
         worker: wire.through(&worker),
         owner: wire.through(&owner),
         dir: scratch.dir.path().to_owned(),
     };
     let this = std::env::current_exe().expect("a test");
     let mut command = Command::new(this);
-    command.args([
-        "--exact",
-        "partitions::killed::what_was_killed_anywhere_is_finished",
-    ]);
+    let test = format!("partitions::killed::{table}_are_finished_wherever_it_was_killed");
+    command.args(["--exact", &test]);
     command.env(WORK, serde_json::to_string(&work).expect("JSON"));
     wire.run(command).await
 }
@@ -157,60 +182,76 @@ fn files(root: &Path, folder: &Path, found: &mut BTreeSet<PathBuf>) {
 }
 
 /// Brings everything back, and says what there is.
-async fn restored(scratch: &Scratch) -> (Option<String>, Vec<String>) {
+async fn restored(scratch: &Scratch, table: Guarded) -> (Option<String>, Vec<String>) {
+    assert_eq!(findings(scratch).await, [0, 0]);
     let steps = scratch.steps();
     for one in archives(scratch).await {
         insist(async || steps.bring_back(of(&one)).await).await;
     }
+    assert_eq!(findings(scratch).await, [0, 0]);
     (
-        content(scratch, TABLE).await,
-        names(&scratch.owner, TABLE).await,
+        content(scratch, table).await,
+        names(&scratch.owner, table).await,
     )
 }
 
-/// A plain outbox with some rows.
-async fn pattern() -> Pattern {
+/// A plain table with some rows.
+async fn pattern(table: Guarded) -> Pattern {
     let scratch = archiving().await;
-    events_at(&scratch, &[BEFORE, BEFORE, START]).await;
+    let kept = format!("partition.{table}_kept_seconds");
+    if table != Guarded::OutboxEvents {
+        scratch.set(&kept, 93 * 86_400).await;
+    }
+    let org = "insert into organizations (id, name, slug) values (uuid_v7(), 'one', 'one')";
+    execute(&scratch.root, org.to_owned()).await;
+    write(&scratch.worker, table, &[BEFORE, START]).await;
     // Its keys, which all copies share.
     drop(scratch.steps());
     scratch.into_pattern().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_killed_anywhere_is_finished() {
+/// What another test of this file started does its work; `None` for one that nobody started.
+async fn work() -> Option<()> {
     #[expect(
         clippy::disallowed_methods,
         reason = "of the test that started this one"
     )]
-    if let Ok(work) = std::env::var(WORK) {
-        let work: Work = serde_json::from_str(&work).expect("work");
-        let pool = async |url: &Url| scratch::pool(url.as_str()).await;
-        let (worker, owner) = (pool(&work.worker).await, pool(&work.owner).await);
-        let objects = scratch::folder_of(&work.dir);
-        return maintain(&scratch::steps(worker, owner, &work.dir, &objects)).await;
+    let work = std::env::var(WORK).ok()?;
+    let work: Work = serde_json::from_str(&work).expect("work");
+    let pool = async |url: &Url| scratch::pool(url.as_str()).await;
+    let (worker, owner) = (pool(&work.worker).await, pool(&work.owner).await);
+    let objects = scratch::folder_of(&work.dir);
+    let steps = scratch::steps(worker, owner, &work.dir, &objects);
+    maintain(&steps, work.table).await;
+    Some(())
+}
+
+async fn is_finished(table: Guarded) {
+    if work().await.is_some() {
+        return;
     }
-    let pattern = pattern().await;
+    let pattern = pattern(table).await;
     let stays = pattern.make().await;
-    convert(&stays.steps()).await;
-    let before = content(&stays, TABLE).await;
+    convert(&stays.steps(), table).await;
+    let before = content(&stays, table).await;
     stays.drop_database().await;
     let whole = pattern.make().await;
-    let ended = run(&whole, None).await;
+    let ended = run(&whole, table, None).await;
     assert!(ended.output.status.success(), "{ended:?}");
     let (tables, left) = inventory(&whole).await;
     assert_eq!(left, BTreeSet::new());
-    let (rows, partitions) = restored(&whole).await;
+    assert_eq!(content(&whole, table).await, None);
+    let (rows, partitions) = restored(&whole, table).await;
     assert_eq!(rows, before);
     whole.drop_database().await;
     for last in kills(ended.answers) {
         let scratch = pattern.make().await;
-        let killed = run(&scratch, Some(last)).await;
+        let killed = run(&scratch, table, Some(last)).await;
         // How often it is answered differs by a few: it may have come to its end before.
         let alive = killed.answers < last && killed.output.status.success();
         let signal = killed.output.status.signal();
         assert!(alive || signal == Some(9), "{last}: {killed:?}");
-        maintain(&scratch.steps()).await;
+        maintain(&scratch.steps(), table).await;
         let (found, mut left) = inventory(&scratch).await;
         assert_eq!(found, tables, "killed at answer {last}");
         // At most a manifest that it had written and told nobody of: it was signed, and the next one
@@ -218,14 +259,19 @@ async fn what_was_killed_anywhere_is_finished() {
         assert!(left.len() <= 1, "killed at answer {last}: {left:?}");
         left.retain(|name| name.extension().is_none_or(|kind| kind != "json"));
         assert_eq!(left, BTreeSet::new(), "killed at answer {last}");
-        let (found, listed) = restored(&scratch).await;
+        let (found, listed) = restored(&scratch, table).await;
         assert_eq!(found, rows, "killed at answer {last}");
         assert_eq!(listed, partitions, "killed at answer {last}");
         scratch.drop_database().await;
     }
-    println!(
-        "{} answers, killed at {}",
-        ended.answers,
-        kills(ended.answers).len()
-    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outbox_events_are_finished_wherever_it_was_killed() {
+    is_finished(Guarded::OutboxEvents).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ledger_entries_are_finished_wherever_it_was_killed() {
+    is_finished(Guarded::LedgerEntries).await;
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 mod archive_store;
+mod billed;
 mod books;
 mod conversion;
 mod killed;
