@@ -8,6 +8,7 @@ mod allocations;
 mod api_key_rules;
 mod api_keys;
 mod audit_chain;
+mod audit_trail;
 mod bad_input;
 mod billing;
 mod browser_sessions;

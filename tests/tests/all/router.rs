@@ -16,7 +16,7 @@ fn any_path(endpoint: &Endpoint) -> String {
     path
 }
 
-fn request(api: &Api, endpoint: &Endpoint) -> reqwest::RequestBuilder {
+pub(crate) fn request(api: &Api, endpoint: &Endpoint) -> reqwest::RequestBuilder {
     let method = Method::from_bytes(endpoint.method.as_str().as_bytes()).expect("a method");
     api.request(method, &any_path(endpoint))
 }
